@@ -1,0 +1,1 @@
+"""Drawdown: a discrete-event simulator of supply disruption in critical minerals."""

@@ -1,0 +1,1 @@
+"""Configuration: frozen records (`schema`), reading and merging (`load`), rules across records (`check`)."""

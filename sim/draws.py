@@ -1,0 +1,130 @@
+"""Random streams and parameter designs, keyed by what they are for, never by call order.
+
+Every stream belongs to (seed, entity, purpose, block), so scenarios share their luck (common random
+numbers) and a scenario that adds a parameter leaves the draws of the others alone. Blocks have a fixed
+size; a shorter last block uses the first replications of a full one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from sim.config.schema import Lifetime, Number
+
+BLOCK_SIZE = 128
+"""Replications in a block: part of a run's identity."""
+
+Array = NDArray[np.float64]
+
+
+class Draws:
+    """Random numbers of one block of replications.
+
+    Parameters
+    ----------
+    seed : int
+    block : int
+        Index of the block in the run.
+    replications : int
+        Replications wanted of this block, at most `BLOCK_SIZE`.
+    uncertain : bool
+        Whether ranges of configured numbers are drawn; otherwise every number is its central value.
+    """
+
+    def __init__(self, seed: int, block: int, replications: int = BLOCK_SIZE, uncertain: bool = True) -> None:
+        if not 0 < replications <= BLOCK_SIZE:
+            raise ValueError(f"a block holds 1 to {BLOCK_SIZE} replications, got {replications}")
+        self.seed, self.block, self.replications, self.uncertain = seed, block, replications, uncertain
+        self._drawn: dict[tuple[str, Number], Array] = {}
+
+    def stream(self, entity: str, purpose: str) -> np.random.Generator:
+        """Return the generator of (seed, entity, purpose, block)."""
+        key = hashlib.blake2b(f"{self.seed}|{entity}|{purpose}|{self.block}".encode(), digest_size=16).digest()
+        return np.random.Generator(np.random.Philox(key=np.frombuffer(key, dtype=np.uint64)))
+
+    def uniform(self, entity: str, purpose: str) -> Array:
+        """Return a Latin hypercube column: one draw in each of the block's strata, shuffled.
+
+        Returns
+        -------
+        (replication,) float in (0, 1)
+            McKay, Beckman and Conover (1979), one dimension per key.
+        """
+        generator = self.stream(entity, purpose)
+        column = (generator.permutation(BLOCK_SIZE) + generator.random(BLOCK_SIZE)) / BLOCK_SIZE
+        return np.asarray(column[: self.replications])
+
+    def number(self, number: Number) -> Array:
+        """Return a configured number per replication: drawn over its range, else its value.
+
+        Returns
+        -------
+        (replication,) float, base unit of the number
+        """
+        key = (number.address, number)
+        if key not in self._drawn:
+            drawn = number.uncertain and self.uncertain
+            values = quantile(number, self.uniform(number.address, "range")) if drawn else np.full(self.replications, number.value)
+            values.setflags(write=False)
+            self._drawn[key] = values
+        return self._drawn[key]
+
+    @property
+    def ranges(self) -> dict[str, Array]:
+        """Every number drawn over a range so far, by address, each (replication,)."""
+        return {address: values for (address, number), values in self._drawn.items() if number.uncertain}
+
+    def normal(self, entity: str, purpose: str, count: int) -> Array:
+        """Return standard normals, shape ``(count, replication)``."""
+        return np.asarray(self.stream(entity, purpose).standard_normal((count, BLOCK_SIZE))[:, : self.replications])
+
+    def lifetimes(self, entity: str, purpose: str, lifetime: Lifetime, mean: Array, count: int) -> Array:
+        """Return durations of a `Lifetime` scaled to a mean per replication.
+
+        Parameters
+        ----------
+        mean : (replication,) float, d
+        count : int
+            Successive durations per replication.
+
+        Returns
+        -------
+        (count, replication) float, d
+        """
+        frozen = getattr(stats, lifetime.dist)(**lifetime.shape)
+        unit_mean = float(frozen.mean())
+        u = self.stream(entity, purpose).random((count, BLOCK_SIZE))[:, : self.replications]
+        return np.asarray(frozen.ppf(u) * (mean / unit_mean))
+
+
+def quantile(number: Number, u: Array) -> Array:
+    """Return the quantiles of a configured range.
+
+    Parameters
+    ----------
+    number : Number
+        With a range; triangular has its mode at the value.
+    u : (replication,) float in (0, 1)
+    """
+    low, high = number.low, number.high
+    assert low is not None and high is not None
+    if number.dist == "uniform":
+        return np.asarray(low + u * (high - low))
+    if number.dist == "loguniform":
+        return np.asarray(low * (high / low) ** u)
+    mode = (number.value - low) / (high - low)
+    rising = low + np.sqrt(u * mode) * (high - low)
+    falling = high - np.sqrt((1 - u) * (1 - mode)) * (high - low)
+    return np.asarray(np.where(u < mode, rising, falling))
+
+
+def known_lifetime(name: str) -> bool:
+    """Whether ``scipy.stats`` has a continuous distribution of this name."""
+    return isinstance(getattr(stats, name, None), stats.rv_continuous)
+
+

@@ -1,0 +1,264 @@
+"""Builds the world of one scenario and runs one block of replications: a pure function of (scenario, seed, block)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from sim.balance import Baseline, balance
+from sim.calendar import Calendar, Phase
+from sim.config import schema
+from sim.draws import BLOCK_SIZE, Draws
+from sim.errors import ConfigError, EngineError, Problem
+from sim.gates import CapBook, Gates
+from sim.hazards import hazards, mean_availability
+from sim.levers import Spending
+from sim.network import Blueprint, Network
+from sim.nodes.consumers import consumer
+from sim.nodes.markets import Book, markets
+from sim.nodes.mines import mine
+from sim.nodes.processors import processor
+from sim.nodes.shipments import shipments
+from sim.nodes.stockpiles import stockpiles
+from sim.policies import Held, Policy
+from sim.recorder import Recorder
+from sim.world import Growth, World
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scenario, ready to run: its world and policies are validated.
+
+    Attributes
+    ----------
+    name : str
+    world : schema.World
+    policies : mapping of str to Policy
+        In the order in which they act.
+    horizon : schema.Horizon
+    demand : str
+    switches : schema.Switches
+    disruption, independent_of : str or None
+    """
+
+    name: str
+    world: schema.World
+    policies: Mapping[str, Policy]
+    horizon: schema.Horizon
+    demand: str
+    switches: schema.Switches
+    disruption: str | None = None
+    independent_of: str | None = None
+
+    @property
+    def calendar(self) -> Calendar:
+        """Reviews of the run."""
+        return Calendar.between(self.horizon.start, self.horizon.end, self.horizon.review.value)
+
+
+@dataclass
+class Block:
+    """What one block of one scenario leaves.
+
+    Attributes
+    ----------
+    recorder : Recorder
+    spending : dict
+        (policy, material, country) -> (public, private), each (replication,) USD.
+    timeline : dict
+        (policy, event) -> (replication,) days of the run; inf where it never happened.
+    disruption : tuple of (replication,) float
+        Start and end of the policy that survival and recovery are counted from; inf: none.
+    ranges : dict
+        Address -> (replication,) draws of the uncertain numbers.
+    clearings, steps, unconverged : int
+        Markets cleared, Newton steps taken, clearings that did not converge.
+    seconds : dict
+        Wall time by part.
+    """
+
+    recorder: Recorder
+    spending: dict[tuple[str, str, str], tuple[Array, Array]]
+    timeline: dict[tuple[str, str], Array]
+    disruption: tuple[Array, Array]
+    ranges: dict[str, Array]
+    clearings: int
+    steps: int
+    unconverged: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def lay_out(case: Case) -> tuple[Network, Gates, dict[str, dict[str, object]]]:
+    """Return the network of a case with its constraints, and the caps of each policy.
+
+    Raises
+    ------
+    ConfigError
+        If a policy does not fit the world.
+    """
+    blueprint = Blueprint(case.world)
+    for name, policy in case.policies.items():
+        policy.extend(name, blueprint)
+    network = Network(blueprint)
+    problems = [
+        Problem(f"scenario {case.name}, policies.{name}", message) for name, policy in case.policies.items() for message in policy.check(network)
+    ]
+    if problems:
+        raise ConfigError(problems)
+    book = CapBook(network)
+    caps = {name: policy.caps(network, book) for name, policy in case.policies.items()}
+    return network, book.freeze(), caps  # type: ignore[return-value]
+
+
+def build(case: Case, seed: int, block: int, replications: int = BLOCK_SIZE) -> tuple[World, list[tuple[Policy, Held]]]:
+    """Return the world of one block, balanced and ready to run, and its policies with what they hold."""
+    draws = Draws(seed, block, replications, case.switches.uncertainty)
+    calendar = case.calendar
+    network, gates, caps = lay_out(case)
+    baseline: Baseline = balance(network, draws, calendar.review, mean_availability(network, draws, case.switches.hazards))
+    world = World(
+        network,
+        gates,
+        baseline,
+        draws,
+        calendar,
+        Growth(case.world, case.demand, calendar, draws),
+        max((policy.longest_delay for policy in case.policies.values()), default=0.0),
+        case.switches,
+        case.independent_of,
+        tuple(case.policies),
+    )
+    running = []
+    for number, (name, policy) in enumerate(case.policies.items()):
+        running.append((policy, Held(name, number, caps[name], policy.window(world))))  # type: ignore[arg-type]
+    return world, running
+
+
+def start_processes(world: World, running: list[tuple[Policy, Held]], book: Book) -> None:
+    """Start every SimPy process; order within a review comes from phases, not from this order."""
+    env = world.env
+    env.process(shipments(world))
+    env.process(_drop_levers(world))
+    env.process(_openings(world))
+    for policy, held in running:
+        env.process(policy.enact(world, held))
+    env.process(_update_lanes(world))
+    env.process(hazards(world))
+    for stage, rows in enumerate(world.network.processor_rows.values()):
+        kind = processor if rows.inputs.size else mine
+        env.process(kind(world, rows, stage))
+    for material in world.network.materials:
+        if any(row.kind == "consumer" and row.material == material for row in world.network.buyers):
+            env.process(consumer(world, material))
+    env.process(stockpiles(world))
+    env.process(markets(world, book))
+    env.process(_watch_mass(world))
+
+
+def run_block(case: Case, seed: int, block: int, replications: int = BLOCK_SIZE) -> Block:
+    """Run one block of one scenario.
+
+    Parameters
+    ----------
+    replications : int
+        Fewer than a full block gives the same first replications.
+
+    Raises
+    ------
+    ConfigError
+        If the world cannot be balanced.
+    EngineError
+        If mass does not close.
+    """
+    began = time.perf_counter()
+    world, running = build(case, seed, block, replications)
+    book = Book(world)
+    start_processes(world, running, book)
+    disruption = _follow_disruption(world, running, case.disruption)
+    built = time.perf_counter()
+    world.env.run(until=world.calendar.horizon)
+    timeline = {(held.name, event): days for policy, held in running for event, days in policy.timeline(held).items()}
+    ended = disruption.window if disruption else None
+    never = np.full(replications, np.inf)
+    return Block(
+        world.recorder,
+        _total_spending(world.levers.spending),
+        timeline,
+        (ended.start, ended.end) if ended else (never, never),
+        world.draws.ranges,
+        book.clearings,
+        book.steps_total,
+        book.unconverged,
+        {"build": built - began, "run": time.perf_counter() - built, "kernel": book.kernel_seconds},
+    )
+
+
+# -- processes of the engine itself -----------------------------------------------------------------
+
+
+def _drop_levers(world: World) -> Iterator[simpy.Event]:
+    while True:
+        yield world.next(Phase.POLICIES, 0)
+        world.levers.drop()
+
+
+def _openings(world: World) -> Iterator[simpy.Event]:
+    """Ramp up plants of the configuration that open after the start."""
+    later = {name: facility for name, facility in world.network.world.facilities.items() if facility.opens is not None}
+    draws = world.draws
+    while later:
+        yield world.next(Phase.POLICIES, 1)
+        for name, facility in later.items():
+            assert facility.opens is not None and facility.throughput is not None
+            opens = world.calendar.day(draws.number(facility.opens))  # type: ignore[arg-type]
+            ramp = np.maximum(draws.number(facility.ramp), 1e-9) if facility.ramp is not None else 1e-9
+            level = np.clip((world.day + 0.5 * world.step - opens) / ramp, 0.0, 1.0)
+            if level.any():
+                world.open_plant(name, draws.number(facility.throughput), level)
+
+
+def _update_lanes(world: World) -> Iterator[simpy.Event]:
+    while True:
+        yield world.next(Phase.POLICIES, 999)
+        world.update_lanes()
+
+
+def _watch_mass(world: World) -> Iterator[simpy.Event]:
+    while True:
+        yield world.next(Phase.RECORDING)
+        world.stocks.check(world.day)
+
+
+def _follow_disruption(world: World, running: list[tuple[Policy, Held]], name: str | None) -> Held | None:
+    """Tell the recorder when the disruption starts, per replication."""
+    for _, held in running:
+        if held.name == name:
+            world.env.process(_tell_start(world, held))
+            return held
+    return None
+
+
+def _tell_start(world: World, held: Held) -> Iterator[simpy.Event]:
+    while True:
+        yield world.next(Phase.POLICIES, 998)
+        in_force = held.window.start < held.window.end
+        world.recorder.disruption_start = np.where(in_force, held.window.start, np.inf)
+
+
+def _total_spending(spending: list[Spending]) -> dict[tuple[str, str, str], tuple[Array, Array]]:
+    total: dict[tuple[str, str, str], tuple[Array, Array]] = {}
+    for item in spending:
+        key = (item.policy, item.material, item.country)
+        public, private = total.get(key, (np.zeros_like(item.public), np.zeros_like(item.private)))
+        total[key] = (public + item.public, private + item.private)
+    return total
+
+
+__all__ = ["Block", "Case", "EngineError", "build", "lay_out", "run_block"]

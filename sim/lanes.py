@@ -1,0 +1,141 @@
+"""Compiled sums and shipments over lanes; replication is the last, contiguous axis throughout."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
+@njit(cache=True)
+def sum_by_buyer(values: Array, lane_ptr: Index, out: Array) -> Array:
+    """Sum lane values over each buyer's lanes, in lane order.
+
+    Parameters
+    ----------
+    values : (lane, replication) float
+    lane_ptr : (buyer + 1,) int
+    out : (buyer, replication) float
+        Overwritten and returned.
+    """
+    for b in range(lane_ptr.size - 1):
+        row = out[b]
+        row[:] = 0.0
+        for lane in range(lane_ptr[b], lane_ptr[b + 1]):
+            row += values[lane]
+    return out
+
+
+@njit(cache=True)
+def sum_by_supplier(values: Array, lane_supplier: Index, out: Array) -> Array:
+    """Sum lane values over each supplier's lanes, in lane order.
+
+    Parameters
+    ----------
+    values : (lane, replication) float
+    lane_supplier : (lane,) int
+    out : (supplier, replication) float
+        Overwritten and returned.
+    """
+    out[:] = 0.0
+    for lane in range(lane_supplier.size):
+        out[lane_supplier[lane]] += values[lane]
+    return out
+
+
+@njit(cache=True)
+def ship(
+    pipeline: Array,
+    returning: Array,
+    head: int,
+    flow: Array,
+    lead_time: Array,
+    review: float,
+    border_days: Array,
+    border_share: Array,
+    refused: Array,
+    lane_supplier: Index,
+) -> float:
+    """Put shipments on their way, split over the two reviews around each arrival so that its mean is exact.
+
+    Parameters
+    ----------
+    pipeline : (slot, lane, replication) float, t
+        Ring buffer; slot ``head`` arrives next.
+    returning : (slot, supplier, replication) float, t
+        Refused goods on their way back to the seller's stock.
+    flow : (lane, replication) float, t
+    lead_time, border_days : (lane, replication) float, d
+    border_share : (lane, replication) float
+        Share of the shipment that waits at the border.
+    refused : (lane, replication) float
+        Share of the waiting goods that is refused and returns.
+
+    Returns
+    -------
+    float
+        Longest wait in reviews, to check that the ring is long enough.
+    """
+    slots, lanes, reps = pipeline.shape
+    longest = 0.0
+    for lane in range(lanes):
+        seller = lane_supplier[lane]
+        for r in range(reps):
+            amount = flow[lane, r]
+            if amount == 0.0:
+                continue
+            waiting = amount * border_share[lane, r]
+            steps = lead_time[lane, r] / review
+            _land(pipeline, head, lane, r, amount - waiting, steps)
+            if waiting > 0.0:
+                late = steps + border_days[lane, r] / review
+                back = waiting * refused[lane, r]
+                _land(pipeline, head, lane, r, waiting - back, late)
+                if back > 0.0:
+                    _land(returning, head, seller, r, back, max(1.0, border_days[lane, r] / review))
+                steps = late
+            longest = max(longest, steps)
+    return longest
+
+
+@njit(cache=True)
+def _land(ring: Array, head: int, row: int, r: int, amount: float, steps: float) -> None:
+    """Add an amount that lands ``steps`` reviews from now (the slot at ``head`` is one review away)."""
+    slots = ring.shape[0]
+    whole = int(steps)
+    late = steps - whole
+    first = (head + whole - 1) % slots
+    if late > 0.0:
+        ring[first, row, r] += amount * (1.0 - late)
+        ring[(first + 1) % slots, row, r] += amount * late
+    else:
+        ring[first, row, r] += amount
+
+
+@njit(cache=True)
+def landing_within(pipeline: Array, head: int, days: Array, review: float, lane_ptr: Index, slots_ahead: int, out: Array) -> Array:
+    """Return goods that land within some days, taking the arrivals of a review as spread over it.
+
+    Parameters
+    ----------
+    days : (buyer, replication) float, d
+    slots_ahead : int
+        Reviews that can matter: at least the largest ``days`` over the review.
+    out : (buyer, replication) float, t
+        Overwritten and returned.
+    """
+    slots = pipeline.shape[0]
+    reps = out.shape[1]
+    for b in range(lane_ptr.size - 1):
+        out[b, :] = 0.0
+        for k in range(slots_ahead):
+            slot = (head + k) % slots
+            for lane in range(lane_ptr[b], lane_ptr[b + 1]):
+                for r in range(reps):
+                    share = (days[b, r] - k * review) / review
+                    if share > 0.0:
+                        out[b, r] += min(share, 1.0) * pipeline[slot, lane, r]
+    return out

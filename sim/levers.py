@@ -1,0 +1,185 @@
+"""What policies and hazards hold on the world: caps, delays, factors. Held anew each review, dropped by itself.
+
+Nothing is saved and restored, so overlapping policies cannot corrupt each other: the tightest cap and the
+longest delay count, factors multiply, wedges add. A lever that nobody holds is neutral to the last bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.gates import Cap, Gates
+from sim.network import Index, Network
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Spending:
+    """Money of one policy, for one material and country that pays.
+
+    Attributes
+    ----------
+    policy, material, country : str
+    public, private : (replication,) float, USD
+    """
+
+    policy: str
+    material: str
+    country: str
+    public: Array
+    private: Array
+
+
+class Levers:
+    """Levers of one block; shapes end in the replication axis.
+
+    Attributes
+    ----------
+    licence_cap, gate_cap : (constraint, replication) float, t per review
+        inf where nothing limits.
+    licence_holder, gate_holder : (constraint, replication) int
+        Number of the policy whose cap is the tightest; -1 for none.
+    open : (lane, replication) float
+        Share of the review in which the lane can be used.
+    risk : (lane, replication) float
+        Level of an announced or active control.
+    border_days : (lane, replication) float, d
+    border_share, refused : (lane, replication) float
+    wedge : (lane, replication) float
+        Log cost since the start.
+    available : (facility, replication) float
+        Share of capacity that policies and hazards leave.
+    demand : (buyer, replication) float
+        Factor on requirement.
+    ramp : (offtake, replication) float
+    release : (supplier, replication) float, t per review
+        What a stockpile offers; 0 while idle.
+    release_reserve : (supplier, replication) float
+        Log reserve price of the release.
+    release_lane : (lane, replication) float, t/d
+        Prior flow of release lanes.
+    fill : (buyer, replication) float, t per review
+    fill_limit : (buyer, replication) float
+        Log price above which a stockpile stops buying.
+    """
+
+    def __init__(self, network: Network, gates: Gates, replications: int) -> None:
+        reps, lanes = replications, network.lane_buyer.size
+        self.network, self.gates = network, gates
+        self.licence_cap, self.gate_cap = np.empty((len(gates.licences), reps)), np.empty((len(gates.gates), reps))
+        self.licence_holder = np.empty((len(gates.licences), reps), dtype=np.int64)
+        self.gate_holder = np.empty((len(gates.gates), reps), dtype=np.int64)
+        self.risk, self.wedge, self.open = (np.empty((lanes, reps)) for _ in range(3))
+        self.border_days, self.border_share, self.refused = (np.empty((lanes, reps)) for _ in range(3))
+        self.available = np.empty((len(network.facilities), reps))
+        self.demand = np.empty((len(network.buyers), reps))
+        self.ramp = np.empty((len(network.blueprint.offtakes), reps))
+        self.release, self.release_reserve = np.empty((len(network.suppliers), reps)), np.empty((len(network.suppliers), reps))
+        self.release_lane = np.empty((lanes, reps))
+        self.fill, self.fill_limit = np.empty((len(network.buyers), reps)), np.empty((len(network.buyers), reps))
+        self.spending: list[Spending] = []
+        self.touched = True
+        self.drop()
+
+    def drop(self) -> None:
+        """Let go of every lever; called once before policies act in a review."""
+        if not self.touched:
+            return
+        self.licence_cap.fill(np.inf)
+        self.gate_cap.fill(np.inf)
+        self.licence_holder.fill(-1)
+        self.gate_holder.fill(-1)
+        for neutral_zero in (self.risk, self.wedge, self.border_days, self.border_share, self.refused, self.ramp):
+            neutral_zero.fill(0.0)
+        for neutral_zero in (self.release, self.release_reserve, self.release_lane, self.fill, self.fill_limit):
+            neutral_zero.fill(0.0)
+        self.available.fill(1.0)
+        self.open.fill(1.0)
+        self.demand.fill(1.0)
+        self.touched = False
+
+    # -- what a policy may hold -----------------------------------------------------------------------
+
+    def cap(self, cap: Cap, amount: Array, policy: int) -> None:
+        """Limit the flow of each group of a cap.
+
+        Parameters
+        ----------
+        amount : (group, replication) float, t per review
+            inf where the policy does not act.
+        """
+        self.touched = True
+        for rows, caps, holders in zip(
+            self.gates.rows(cap), (self.licence_cap, self.gate_cap), (self.licence_holder, self.gate_holder), strict=True
+        ):
+            present = np.flatnonzero(rows >= 0)
+            if present.size:
+                tighter = amount[present] < caps[rows[present]]
+                caps[rows[present]] = np.where(tighter, amount[present], caps[rows[present]])
+                holders[rows[present]] = np.where(tighter, policy, holders[rows[present]])
+
+    def warn(self, lanes: Index, level: Array) -> None:
+        """Raise the risk signal of lanes to at least ``level`` (replication,)."""
+        self.touched = True
+        self.risk[lanes] = np.maximum(self.risk[lanes], level)
+
+    def delay(self, lanes: Index, days: Array, share: Array, refused: Array) -> None:
+        """Hold a share of what is shipped at the border; of several delays the longest counts."""
+        self.touched = True
+        self.border_days[lanes] = np.where(share > 0, np.maximum(self.border_days[lanes], days), self.border_days[lanes])
+        self.border_share[lanes] = np.maximum(self.border_share[lanes], share)
+        self.refused[lanes] = np.where(share > 0, np.maximum(self.refused[lanes], refused), self.refused[lanes])
+
+    def cost(self, lanes: Index, wedge: Array) -> None:
+        """Add a log cost (replication,) on lanes."""
+        self.touched = True
+        self.wedge[lanes] += wedge
+
+    def close(self, lanes: Index, share: Array) -> None:
+        """Close lanes for a share (replication,) of the review."""
+        self.touched = True
+        self.open[lanes] *= 1.0 - share
+
+    def stop(self, facilities: Index, share: Array) -> None:
+        """Take a share (replication,) of capacity out of facilities; several stops multiply."""
+        self.touched = True
+        self.available[facilities] *= 1.0 - share
+
+    def shift_demand(self, buyers: Index, factor: Array) -> None:
+        """Multiply the requirement of buyers by a factor (buyer or 1, replication)."""
+        self.touched = True
+        self.demand[buyers] *= factor
+
+    def open_offtake(self, offtake: int, level: Array) -> None:
+        """Set how far an offtake has ramped up, (replication,) in [0, 1]."""
+        self.touched = True
+        self.ramp[offtake] = np.maximum(self.ramp[offtake], level)
+
+    def offer(self, supplier: int, amount: Array, reserve: Array, lanes: Index, prior: Array) -> None:
+        """Offer stockpiled metal to the buyers at the end of lanes.
+
+        Parameters
+        ----------
+        amount : (replication,) float, t per review
+        reserve : (replication,) float
+            Log reserve price.
+        prior : (lane, replication) float, t/d
+        """
+        self.touched = True
+        self.release[supplier] += amount
+        self.release_reserve[supplier] = reserve
+        self.release_lane[lanes] += prior
+
+    def buy(self, buyer: int, amount: Array, limit: Array) -> None:
+        """Let a stockpile buy up to an amount (replication,) t per review below a log price limit."""
+        self.touched = True
+        self.fill[buyer] += amount
+        self.fill_limit[buyer] = limit
+
+    def spend(self, spending: Spending) -> None:
+        """Record money spent by a policy."""
+        self.spending.append(spending)

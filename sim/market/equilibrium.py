@@ -1,0 +1,1010 @@
+"""The market-clearing kernel: flows, delivered prices and shadow prices of one review.
+
+This file decides how a dispersed spatial price equilibrium is solved; what capacities, reserve
+prices and demand curves mean is decided by the processes that fill its arguments, and how a price is
+attributed to constraints by ``sim.market.prices``.
+
+Lane ``l`` from supplier ``s`` to buyer ``b`` carries, per review (docs/model.md, clearing)
+
+    f_l = w_l exp((v_b - sum_{j on l} lam_j - z_l) / theta)                                       (1)
+
+with ``w_l`` the relationship's volume, ``v_b`` the buyer's log price, ``lam_j >= floor_j`` the shadow
+price of every capacity ``A_j`` that the lane draws on (its supplier, shared gates, a licence) and
+``z_l`` a wedge. Buyers receive what they ask for, ``sum_l f_l = D_b(v_b)``, or sit at ``v_max``.
+The solution minimises the convex dual
+
+    Phi(lam, v) = theta sum_l f_l + sum_j A_j lam_j + sum_b int_{v_b}^{v_max} D_b                 (2)
+
+over ``lam >= floor`` and ``v <= v_max``. Prices of buyers and of licences (whose lanes all end at one
+buyer) are eliminated, which leaves one row per supplier and per shared gate for a bounded semismooth
+Newton method:
+
+1. *Price of a buyer*: safeguarded Newton on ``ln F(v) - ln D(v)``, ``F`` being its inflow (3).
+2. *Step*: rows at their floor with spare capacity are fixed, the others solve
+   ``H d = S ln(S/A)`` (4), Newton's method on the logs of rows' shipments, which are nearly linear in
+   ``lam``; whatever the step would drive through its floor is put there and the rest solved again.
+   Merely projecting the step makes one market in ten cycle.
+3. *Length*: the whole step, unless the directional derivative of Phi says that it overshoots.
+4. *Safeguard*: where no step descends, one round of iterative proportional fitting, which always does.
+
+Sums run in the order of lanes and rows and nothing depends on other replications, so results are
+bit-identical however replications are grouped. A lane of weight zero or a gate of infinite capacity
+is dropped when a market is loaded: results are bit-identical to its absence.
+
+References: Samuelson (1952); Takayama & Judge (1971); Wilson (1967); Harker (1988); for bounded Newton
+steps Bertsekas (1982), "Projected Newton methods for optimization problems with simple constraints".
+"""
+
+from math import exp, inf, isfinite, log, sqrt
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+
+CLOSED = 1e-6  # a capacity below this share of its baseline closes its lanes
+V_LOW = -50.0  # a buyer who wants nothing even at exp(-50) of its price wants nothing
+FIT_EVERY = 20
+MAX_STEPS = 200  # Newton steps before a market counts as not converged
+PRICE_TOLERANCE = 1e-12  # of a buyer's balance; far below any tolerance of the rows
+PRICE_ITERATIONS = 200
+SLOPE_ACCEPTED = 0.5  # of the initial slope: an overshoot below this is not worth a line search
+LINE_SEARCH = 30
+SLACK = 0.8  # a row shipping less than this share of its capacity was not binding
+# Tilts the dual towards the floors: rows that coincide then share their rent equally. Its bias, of
+# this order relative to a row's shipments, stays far below any sensible tolerance.
+TILT = 1e-10
+# Leaves room for rounding in whatever order a caller adds up the flows of one constraint.
+ROUNDING = 1e-14
+
+
+class MarketTopology(NamedTuple):
+    """Who is linked to whom: index arrays shared by all replications.
+
+    Markets, suppliers, buyers, gates, licences and lanes are numbered globally and sorted by market;
+    lanes are sorted by buyer. ``x_ptr[i]:x_ptr[i + 1]`` is the range of things that belong to ``i``.
+    """
+
+    supplier_ptr: Index  # (market + 1,)
+    buyer_ptr: Index  # (market + 1,)
+    gate_ptr: Index  # (market + 1,) shared gates: quotas, routes, ...
+    lane_ptr: Index  # (buyer + 1,)
+    lane_supplier: Index  # (lane,)
+    lane_gate_ptr: Index  # (lane + 1,)
+    lane_gate: Index  # (lane x gate,) shared gates that each lane passes
+    licence_ptr: Index  # (buyer + 1,) licences, whose lanes all end at this buyer
+    lane_licence: Index  # (lane,) licence or -1
+
+
+Records = npt.NDArray[np.void]
+
+_ROW = np.dtype(
+    [
+        ("capacity", "f8"),
+        ("tolerance", "f8"),  # t per review, by which the row may miss its capacity
+        ("floor", "f8"),
+        ("lam", "f8"),  # the accepted point
+        ("trial", "f8"),  # the point at which the dual was last evaluated
+        ("step", "f8"),
+        ("factor", "f8"),  # exp(-trial / theta)
+        ("shipped", "f8"),  # S_j
+        ("gradient", "f8"),  # A_j - S_j, the gradient of the dual
+        ("rent", "f8"),  # imputed to a closed capacity
+        ("equation", "i8"),  # its place in the linear system, or -1
+        ("free", "?"),  # may leave its floor: open, finite, with an open lane
+        ("closed", "?"),
+    ],
+    align=True,
+)
+_EQUATION = np.dtype([("row", "i8"), ("right", "f8"), ("column", "f8"), ("step", "f8"), ("bound", "?")], align=True)
+_GATE = np.dtype([("row", "i8"), ("rent", "f8"), ("closed", "?")], align=True)
+_LANE = np.dtype(
+    [
+        ("lane", "i8"),  # its global number
+        ("row", "i8"),  # its supplier's
+        ("licence", "i8"),  # only if in force, else -1
+        ("gate_start", "i8"),
+        ("gate_stop", "i8"),
+        ("wedge", "f8"),
+        ("weight", "f8"),  # w_l exp(-z_l / theta)
+        ("share", "f8"),  # flow / exp(v_b / theta), before licences
+        ("flow", "f8"),
+    ],
+    align=True,
+)
+_BUYER = np.dtype(
+    [
+        ("start", "i8"),  # of its open lanes
+        ("stop", "i8"),
+        ("licence_start", "i8"),
+        ("licence_stop", "i8"),
+        ("flow", "f8"),
+        ("elasticity", "f8"),
+        ("stock", "f8"),
+        ("stock_rate", "f8"),
+        ("offset", "f8"),
+        ("cap", "f8"),
+        ("price", "f8"),
+        ("inflow", "f8"),  # of lanes outside binding licences
+        ("slope", "f8"),  # D'(v)
+        ("interior", "?"),  # neither at v_max nor without demand
+    ],
+    align=True,
+)
+_LICENCE = np.dtype(
+    [
+        ("capacity", "f8"),
+        ("share", "f8"),  # C_k
+        ("cut", "f8"),  # min(1, A_k / F_k)
+        ("rent", "f8"),
+        ("closed", "?"),
+    ],
+    align=True,
+)
+
+
+class _Market(NamedTuple):
+    """Scratch for one market of one replication; its things are numbered from 0."""
+
+    rows: Records  # suppliers, then the gates in force
+    gates: Records
+    lanes: Records  # open lanes, by buyer
+    passed: Index  # rows of the gates in force on each open lane
+    buyers: Records
+    licences: Records
+    equations: Records  # rows that move in this step
+    hessian: Array  # lower triangle
+    cholesky: Array
+
+
+@njit
+def _widest(ptr: Index) -> int:
+    """Return the largest number of things in one range."""
+    widest = 0
+    for i in range(ptr.size - 1):
+        widest = max(widest, ptr[i + 1] - ptr[i])
+    return widest
+
+
+@njit
+def _make_scratch(topology: MarketTopology) -> _Market:
+    """Return scratch space that any one market fits into."""
+    gates = _widest(topology.gate_ptr)
+    n = _widest(topology.supplier_ptr) + gates
+    return _Market(
+        rows=np.zeros(n, _ROW),
+        gates=np.zeros(gates, _GATE),
+        lanes=np.zeros(topology.lane_supplier.size, _LANE),
+        passed=np.zeros(topology.lane_gate.size, np.int64),
+        buyers=np.zeros(_widest(topology.buyer_ptr), _BUYER),
+        licences=np.zeros(topology.licence_ptr[-1], _LICENCE),
+        equations=np.zeros(n, _EQUATION),
+        hessian=np.zeros((n, n)),
+        cholesky=np.zeros((n, n)),
+    )
+
+
+# ---- Demand and the price of one buyer
+
+
+@njit
+def _demand(buyer: np.void, v: float) -> tuple[float, float]:
+    """Return demand at a log price and its derivative.
+
+    D(v) = clip(q exp(-eps v) + Y exp(-k v) + o, 0, cap).
+    """
+    steady, stock = buyer.flow, buyer.stock
+    if buyer.elasticity != 0.0:
+        steady *= exp(-buyer.elasticity * v)
+    if stock != 0.0:
+        stock *= exp(-buyer.stock_rate * v)
+    wanted = steady + stock + buyer.offset
+    if wanted <= 0.0:
+        return 0.0, 0.0
+    if wanted >= buyer.cap:
+        return max(buyer.cap, 0.0), 0.0
+    return wanted, -buyer.elasticity * steady - buyer.stock_rate * stock
+
+
+@njit
+def _reservation_price(buyer: np.void, v_max: float) -> float:
+    """Return the smallest log price at which a buyer without lanes wants nothing, at most v_max.
+
+    Zero where it wants nothing even at exp(-v_max): no price then means anything.
+    """
+    if _demand(buyer, v_max)[0] > 0.0:
+        return v_max
+    low, high = -v_max, v_max
+    if _demand(buyer, low)[0] <= 0.0:
+        return 0.0
+    v = low
+    for _ in range(PRICE_ITERATIONS):
+        # Newton on the log of the convex part, which is nearly linear: ln(q.. + Y..) = ln(-o).
+        steady = buyer.flow * exp(-buyer.elasticity * v)
+        stock = buyer.stock * exp(-buyer.stock_rate * v)
+        gap = log((steady + stock) / -buyer.offset)
+        slope = (buyer.elasticity * steady + buyer.stock_rate * stock) / (steady + stock)
+        if gap > 0.0:
+            low = v
+        else:
+            high = v
+        new = v + gap / slope if slope > 0.0 else inf
+        if not low < new < high:
+            new = 0.5 * (low + high)
+        if abs(new - v) <= 1e-14:
+            break
+        v = new
+    return v
+
+
+@njit
+def _inflow(buyer: np.void, licences: Records, plain: float, scale: float) -> tuple[float, float]:
+    """Return the inflow of a buyer and its part outside binding licences, at e = exp(v / theta).
+
+    F(v) = C_0 e + sum_k min(C_k e, A_k), nondecreasing in v.                                     (3)
+    """
+    uncapped = plain * scale
+    capped = 0.0
+    for k in range(buyer.licence_start, buyer.licence_stop):
+        asked = licences[k].share * scale
+        if asked > licences[k].capacity:
+            capped += licences[k].capacity
+        else:
+            uncapped += asked
+    return uncapped + capped, uncapped
+
+
+@njit
+def _solve_price(buyer: np.void, licences: Records, plain: float, theta: float, v_max: float) -> float:
+    """Find the log price at which a buyer's inflow meets its demand; return exp(v / theta).
+
+    Bracketed Newton on ln F - ln D from the last price. Zero stands for a buyer without demand.
+    """
+    v = min(max(buyer.price, V_LOW), v_max)
+    low, high = V_LOW, v_max
+    low_known, high_known = False, False  # whether the bracket's ends have been evaluated
+    reach = 0.5
+    scale = 0.0
+    for iteration in range(PRICE_ITERATIONS):
+        scale = exp(v / theta)
+        wanted, slope = _demand(buyer, v)
+        inflow, uncapped = _inflow(buyer, licences, plain, scale)
+        buyer.price, buyer.inflow, buyer.slope = v, uncapped, slope
+        too_high = wanted <= 0.0 or inflow > wanted
+        buyer.interior = not (v >= v_max and not too_high) and not (v <= V_LOW and too_high)
+        if not buyer.interior:
+            return 0.0 if too_high else scale
+        target = -inf if too_high else inf
+        if wanted > 0.0 and inflow > 0.0:
+            gap = log(inflow / wanted)
+            if abs(gap) <= PRICE_TOLERANCE:
+                break
+            growth = uncapped / (inflow * theta) - slope / wanted
+            if growth > 0.0:
+                target = v - gap / growth
+        if too_high:
+            high, high_known = v, True
+        else:
+            low, low_known = v, True
+        new = target
+        if iteration >= 40 and iteration % 2 == 0 and low_known and high_known:
+            new = 0.5 * (low + high)  # Newton creeps: halve
+        elif target >= high:
+            new = 0.5 * (low + high) if high_known else v_max
+        elif target <= low:
+            new = 0.5 * (low + high) if low_known else max(V_LOW, v - reach)
+            reach *= 4.0
+        if low_known and high_known and abs(new - v) <= 1e-14:
+            break
+        v = new
+    return scale
+
+
+# ---- Loading one market of one replication
+
+
+@njit
+def _load_row(row: np.void, capacity: float, scale: float, floor: float, warm: float, tolerance: float) -> None:
+    """Set one row of the dual; it is freed by its first open lane."""
+    row.capacity, row.floor = capacity, floor
+    row.tolerance = tolerance * max(capacity, 1e-3 * scale)
+    row.lam = max(floor, warm) if isfinite(warm) else floor
+    row.closed = capacity <= CLOSED * scale
+    row.free = False
+
+
+@njit
+def _load_rows(
+    m: int,
+    r: int,
+    topology: MarketTopology,
+    available: Array,
+    floor: Array,
+    supplier_scale: Array,
+    gate_cap: Array,
+    gate_scale: Array,
+    shadow: Array,
+    gate_shadow: Array,
+    tolerance: float,
+    market: _Market,
+) -> int:
+    """Load suppliers and the gates in force; return the number of rows."""
+    first = topology.supplier_ptr[m]
+    n = topology.supplier_ptr[m + 1] - first
+    for j in range(n):
+        s = first + j
+        _load_row(market.rows[j], available[s, r], supplier_scale[s, r], floor[s, r], shadow[s, r], tolerance)
+    first = topology.gate_ptr[m]
+    for i in range(topology.gate_ptr[m + 1] - first):
+        g = first + i
+        gate = market.gates[i]
+        gate.closed = gate_cap[g, r] <= CLOSED * gate_scale[g, r]
+        gate.row = -1
+        if not gate.closed and gate_cap[g, r] < inf:
+            gate.row = n
+            _load_row(market.rows[n], gate_cap[g, r], gate_scale[g, r], 0.0, gate_shadow[g, r], tolerance)
+            n += 1
+    return n
+
+
+@njit
+def _load_buyers(
+    m: int,
+    r: int,
+    topology: MarketTopology,
+    flow: Array,
+    elasticity: Array,
+    stock: Array,
+    stock_rate: Array,
+    offset: Array,
+    cap: Array,
+    licence_cap: Array,
+    licence_scale: Array,
+    log_price: Array,
+    market: _Market,
+) -> int:
+    """Load demand curves, last prices and licences; return the number of buyers."""
+    first, last = topology.buyer_ptr[m], topology.buyer_ptr[m + 1]
+    base = topology.licence_ptr[first]
+    for b in range(first, last):
+        buyer = market.buyers[b - first]
+        buyer.flow, buyer.elasticity = flow[b, r], elasticity[b, r]
+        buyer.stock, buyer.stock_rate = stock[b, r], stock_rate[b, r]
+        buyer.offset, buyer.cap = offset[b, r], cap[b, r]
+        buyer.price = log_price[b, r] if isfinite(log_price[b, r]) else 0.0
+        buyer.licence_start = topology.licence_ptr[b] - base
+        buyer.licence_stop = topology.licence_ptr[b + 1] - base
+    for k in range(topology.licence_ptr[last] - base):
+        licence = market.licences[k]
+        licence.capacity = licence_cap[base + k, r]
+        licence.share, licence.cut = 0.0, 1.0
+        licence.closed = licence_cap[base + k, r] <= CLOSED * licence_scale[base + k, r]
+    return last - first
+
+
+@njit
+def _load_lanes(
+    m: int, r: int, topology: MarketTopology, weight: Array, wedge: Array, theta: float, market: _Market
+) -> bool:
+    """Load the open lanes, buyer by buyer; return whether a closed capacity shuts any other."""
+    rows, gates, lanes, licences = market.rows, market.gates, market.lanes, market.licences
+    size, passed, shut = 0, 0, False
+    buyer_first, supplier_first = topology.buyer_ptr[m], topology.supplier_ptr[m]
+    gate_first, licence_first = topology.gate_ptr[m], topology.licence_ptr[buyer_first]
+    for b in range(topology.buyer_ptr[m + 1] - buyer_first):
+        market.buyers[b].start = size
+        for i in range(topology.lane_ptr[buyer_first + b], topology.lane_ptr[buyer_first + b + 1]):
+            if not weight[i, r] > 0.0:
+                continue
+            row = topology.lane_supplier[i] - supplier_first
+            licence = topology.lane_licence[i]
+            licence = licence - licence_first if licence >= 0 else -1
+            closed = rows[row].closed or (licence >= 0 and licences[licence].closed)
+            for k in range(topology.lane_gate_ptr[i], topology.lane_gate_ptr[i + 1]):
+                closed = closed or gates[topology.lane_gate[k] - gate_first].closed
+            if closed:
+                shut = True
+                continue
+            lane = lanes[size]
+            lane.lane, lane.row, lane.wedge, lane.weight = i, row, wedge[i, r], weight[i, r]
+            if lane.wedge != 0.0:
+                lane.weight *= exp(-lane.wedge / theta)
+            lane.licence = licence if licence >= 0 and licences[licence].capacity < inf else -1
+            rows[row].free = rows[row].capacity < inf
+            lane.gate_start = passed
+            for k in range(topology.lane_gate_ptr[i], topology.lane_gate_ptr[i + 1]):
+                row = gates[topology.lane_gate[k] - gate_first].row
+                if row >= 0:
+                    market.passed[passed] = row
+                    rows[row].free = True
+                    passed += 1
+            lane.gate_stop = passed
+            size += 1
+        market.buyers[b].stop = size
+    return shut
+
+
+# ---- The dual: gradient, Hessian, step
+
+
+@njit
+def _serve(buyer: np.void, market: _Market, theta: float, v_max: float) -> None:
+    """Solve one buyer at the trial shadow prices; add its flows to the shipments of the rows.
+
+    C_k = sum_l w_l exp(-(sum_j lam_j + z_l) / theta) does not depend on v: no exp per lane.
+    """
+    rows, lanes, passed, licences = market.rows, market.lanes, market.passed, market.licences
+    for k in range(buyer.licence_start, buyer.licence_stop):
+        licences[k].share = 0.0
+    plain = 0.0
+    for i in range(buyer.start, buyer.stop):
+        lane = lanes[i]
+        share = lane.weight * rows[lane.row].factor
+        for k in range(lane.gate_start, lane.gate_stop):
+            share *= rows[passed[k]].factor
+        lane.share = share
+        if lane.licence < 0:
+            plain += share
+        else:
+            licences[lane.licence].share += share
+    scale = _solve_price(buyer, licences, plain, theta, v_max)
+    for k in range(buyer.licence_start, buyer.licence_stop):
+        asked = licences[k].share * scale
+        licences[k].cut = licences[k].capacity / asked if asked > licences[k].capacity else 1.0
+    for i in range(buyer.start, buyer.stop):
+        lane = lanes[i]
+        flow = lane.share * scale
+        if lane.licence >= 0:
+            flow *= licences[lane.licence].cut
+        lane.flow = flow
+        rows[lane.row].shipped += flow
+        for k in range(lane.gate_start, lane.gate_stop):
+            rows[passed[k]].shipped += flow
+
+
+@njit
+def _evaluate(n: int, count: int, market: _Market, theta: float, v_max: float) -> bool:
+    """Solve every buyer at the trial point and fill the gradient; return whether it is the solution.
+
+    It is if every row ships its capacity, or no more than that at its floor, within the tolerance.
+    """
+    for j in range(n):
+        row = market.rows[j]
+        row.shipped = 0.0
+        row.factor = exp(-row.trial / theta)
+    for b in range(count):
+        buyer = market.buyers[b]
+        if buyer.start < buyer.stop:
+            _serve(buyer, market, theta, v_max)
+    solved = True
+    for j in range(n):
+        row = market.rows[j]
+        row.gradient = row.capacity - row.shipped if row.free else 0.0
+        if -row.gradient > row.tolerance or (row.trial > row.floor and row.gradient > row.tolerance):
+            solved = False
+    return solved
+
+
+@njit
+def _choose_equations(n: int, market: _Market) -> int:
+    """Enter the rows that may move: all but those resting on their floor; return their number."""
+    size = 0
+    for j in range(n):
+        row = market.rows[j]
+        row.equation = -1
+        row.step = 0.0
+        if row.free and (row.lam > row.floor or row.gradient < 0.0):
+            row.equation = size
+            market.equations[size].row = j
+            market.equations[size].bound = False
+            size += 1
+    return size
+
+
+@njit
+def _add_lanes(size: int, buyer: np.void, licence: int, market: _Market, theta: float) -> None:
+    """Add f / theta for every pair of rows on a lane, and fill the buyer's column c.
+
+    Only for the lanes of one binding licence, or, if that is -1, for those outside binding ones.
+    """
+    rows, hessian, equations, lanes, passed = (
+        market.rows, market.hessian, market.equations, market.lanes, market.passed
+    )  # fmt: skip
+    for i in range(size):
+        equations[i].column = 0.0
+    for i in range(buyer.start, buyer.stop):
+        lane = lanes[i]
+        binding = lane.licence if lane.licence >= 0 and market.licences[lane.licence].cut < 1.0 else -1
+        if binding != licence:
+            continue
+        flow = lane.flow
+        amount = flow / theta
+        own = rows[lane.row].equation
+        if own >= 0:
+            hessian[own, own] += amount
+            equations[own].column += flow
+        for k in range(lane.gate_start, lane.gate_stop):
+            p = rows[passed[k]].equation
+            if p < 0:
+                continue
+            hessian[p, p] += amount
+            equations[p].column += flow
+            if own >= 0:
+                hessian[p, own] += amount  # gates stand after suppliers: lower triangle
+            for h in range(lane.gate_start, k):
+                q = rows[passed[h]].equation
+                if q >= 0:
+                    hessian[max(p, q), min(p, q)] += amount
+
+
+@njit
+def _subtract_outer(size: int, coefficient: float, equations: Records, hessian: Array) -> None:
+    """Take coefficient c c^T off the lower triangle."""
+    for i in range(size):
+        value = coefficient * equations[i].column
+        if value != 0.0:
+            for j in range(i + 1):
+                hessian[i, j] -= value * equations[j].column
+
+
+@njit
+def _fill_hessian(size: int, count: int, market: _Market, theta: float) -> None:
+    """Fill the lower triangle of the dual's Hessian for the rows that may move.
+
+    H = sum_b [diag(f)/theta - c c^T / theta^2 / (F_u/theta - D'(v))]  over lanes outside binding
+    licences (no rank-one term at v_max), plus diag(f)/theta - c_k c_k^T/(theta A_k) per binding
+    licence, where c_j sums the lanes through row j.
+    """
+    hessian, equations, licences = market.hessian, market.equations, market.licences
+    for i in range(size):
+        for j in range(i + 1):
+            hessian[i, j] = 0.0
+    for b in range(count):
+        buyer = market.buyers[b]
+        if buyer.start == buyer.stop:
+            continue
+        _add_lanes(size, buyer, -1, market, theta)
+        if buyer.interior and buyer.inflow > 0.0:
+            response = theta * (buyer.inflow - theta * buyer.slope)
+            _subtract_outer(size, 1.0 / response, equations, hessian)
+        for k in range(buyer.licence_start, buyer.licence_stop):
+            if licences[k].cut < 1.0:
+                _add_lanes(size, buyer, k, market, theta)
+                _subtract_outer(size, 1.0 / (theta * licences[k].capacity), equations, hessian)
+
+
+@njit
+def _solve_system(size: int, equations: Records, hessian: Array, low: Array) -> None:
+    """Solve H d = right by Cholesky for the rows not bound, given the steps of those that are."""
+    for i in range(size):
+        if equations[i].bound:
+            continue
+        value = equations[i].right
+        pivot = hessian[i, i]
+        for j in range(size):
+            if equations[j].bound:
+                value -= (hessian[i, j] if j < i else hessian[j, i]) * equations[j].step
+            elif j < i:
+                total = hessian[i, j]
+                for k in range(j):
+                    if not equations[k].bound:
+                        total -= low[i, k] * low[j, k]
+                low[i, j] = total / low[j, j]
+                value -= low[i, j] * equations[j].column
+                pivot -= low[i, j] * low[i, j]
+        # A pivot lost to rounding belongs to a row that doubles others: leave it where it is.
+        low[i, i] = sqrt(pivot) if pivot > 1e-14 * hessian[i, i] else inf
+        equations[i].column = value / low[i, i]
+    for i in range(size - 1, -1, -1):
+        if equations[i].bound:
+            continue
+        value = equations[i].column
+        for k in range(i + 1, size):
+            if not equations[k].bound:
+                value -= low[k, i] * equations[k].step
+        equations[i].step = value / low[i, i]
+
+
+@njit
+def _bounded_step(size: int, market: _Market, theta: float) -> None:
+    """Fill the Newton step; what it would drive through its floor is put there, the rest re-solved.
+
+    H d = S ln(S / A): Newton on ln S_j = ln A_j, row j multiplied by S_j to keep H symmetric.    (4)
+    """
+    rows, equations = market.rows, market.equations
+    for i in range(size):
+        row = rows[equations[i].row]
+        tilt = TILT * max(row.shipped, CLOSED * row.capacity) / theta
+        market.hessian[i, i] += tilt
+        right = row.shipped * log(row.shipped / row.capacity) if row.shipped > 0.0 else -row.capacity
+        equations[i].right = right - tilt * (row.lam - row.floor)
+    again = True
+    while again:
+        _solve_system(size, equations, market.hessian, market.cholesky)
+        again = False
+        for i in range(size):
+            room = rows[equations[i].row].floor - rows[equations[i].row].lam
+            if not equations[i].bound and equations[i].step <= room:
+                equations[i].step = room
+                equations[i].bound = True
+                again = True
+    for i in range(size):
+        rows[equations[i].row].step = equations[i].step
+
+
+@njit
+def _clip_step(n: int, size: int, count: int, market: _Market, theta: float, v_max: float) -> None:
+    """Keep long steps below the highest shadow price that a row can have.
+
+    With every price at v_max and every other row at its floor, row j ships at most
+    W_j exp((v_max - base - lam_j) / theta), so lam_j <= v_max - base + theta ln(W_j / A_j).
+    """
+    rows, lanes = market.rows, market.lanes
+    longest, base = 0.0, 0.0
+    for j in range(n):
+        rows[j].trial = 0.0
+        base += min(0.0, rows[j].floor)
+        longest = max(longest, rows[j].step)
+    if longest <= 1.0:
+        return
+    for i in range(market.buyers[count - 1].stop):
+        rows[lanes[i].row].trial += lanes[i].weight
+        for k in range(lanes[i].gate_start, lanes[i].gate_stop):
+            rows[market.passed[k]].trial += lanes[i].weight
+    for i in range(size):
+        row = rows[market.equations[i].row]
+        top = v_max - base + theta * max(log(row.trial / row.capacity), 0.0)
+        row.step = min(row.step, max(top - row.lam, 0.0))
+
+
+@njit
+def _slope(n: int, rows: Records) -> float:
+    """Return the derivative of the dual along the step, at the point last evaluated."""
+    total = 0.0
+    for j in range(n):
+        total += rows[j].gradient * rows[j].step
+    return total
+
+
+@njit
+def _try_length(
+    length: float, n: int, count: int, market: _Market, theta: float, v_max: float
+) -> tuple[bool, float]:
+    """Evaluate the dual at a share of the step; return whether that solves it, and the slope there."""
+    for j in range(n):
+        row = market.rows[j]
+        row.trial = max(row.floor, row.lam + length * row.step)
+        if length == 1.0 and row.equation >= 0 and market.equations[row.equation].bound:
+            row.trial = row.floor  # exactly
+    solved = _evaluate(n, count, market, theta, v_max)
+    return solved, _slope(n, market.rows)
+
+
+@njit
+def _search(start: float, n: int, count: int, market: _Market, theta: float, v_max: float) -> bool:
+    """Move along the step, whose slope at its start is negative; return whether that solves the dual.
+
+    Phi is convex: while its slope is still negative at the new point, the whole step descends. Where
+    it has turned clearly positive, a bracketed secant finds where it is nearly zero.
+    """
+    solved, slope = _try_length(1.0, n, count, market, theta, v_max)
+    near, far, slope_near, slope_far = 0.0, 1.0, start, slope
+    for iteration in range(LINE_SEARCH):
+        if solved or (slope <= -SLOPE_ACCEPTED * start and (near == 0.0 or slope >= SLOPE_ACCEPTED * start)):
+            break
+        length = near + (far - near) * slope_near / (slope_near - slope_far)
+        margin = 0.1 * (far - near)
+        length = min(max(length, near + margin), far - margin)
+        if iteration % 3 == 2:
+            length = 0.5 * (near + far)
+        solved, slope = _try_length(length, n, count, market, theta, v_max)
+        if slope > 0.0:
+            far, slope_far = length, slope
+        else:
+            near, slope_near = length, slope
+    for j in range(n):
+        market.rows[j].lam = market.rows[j].trial
+    return solved
+
+
+@njit
+def _fit(n: int, suppliers: int, count: int, market: _Market, theta: float, v_max: float) -> bool:
+    """Do one round of iterative proportional fitting; return whether that solves the dual.
+
+    An exact descent in one block at a time: at given v, row j is solved by
+    lam_j <- max(floor_j, lam_j + theta ln(S_j / A_j)); suppliers share no lanes, so all move at
+    once, gates one after the other. Slow but sure.
+    """
+    solved = False
+    for j in range(n):
+        row = market.rows[j]
+        if row.free:
+            change = theta * log(row.shipped / row.capacity) if row.shipped > 0.0 else -inf
+            row.lam = max(row.floor, row.lam + change)
+        row.trial = row.lam
+        if j >= suppliers - 1:
+            solved = _evaluate(n, count, market, theta, v_max)
+    return solved
+
+
+@njit
+def _start(n: int, count: int, market: _Market, theta: float, v_max: float) -> bool:
+    """Evaluate the warm start; return whether that solves the dual.
+
+    Floors move at every review: a row above its floor with much to spare rested on its old one, so
+    it starts at the new one.
+    """
+    for j in range(n):
+        market.rows[j].trial = market.rows[j].lam
+    solved = _evaluate(n, count, market, theta, v_max)
+    moved = False
+    for j in range(n):
+        row = market.rows[j]
+        if not solved and row.free and row.lam > row.floor and row.shipped < SLACK * row.capacity:
+            row.lam = row.floor
+            row.trial = row.floor
+            moved = True
+    return _evaluate(n, count, market, theta, v_max) if moved else solved
+
+
+@njit
+def _minimise(n: int, suppliers: int, count: int, market: _Market, theta: float, v_max: float) -> int:
+    """Minimise the dual; return the number of steps, negative where it did not converge."""
+    if _start(n, count, market, theta, v_max):
+        return 0
+    for steps in range(1, MAX_STEPS + 1):
+        size = _choose_equations(n, market)
+        _fill_hessian(size, count, market, theta)
+        _bounded_step(size, market, theta)
+        _clip_step(n, size, count, market, theta, v_max)
+        slope = _slope(n, market.rows)
+        solved = slope < 0.0 and _search(slope, n, count, market, theta, v_max)
+        if not solved and (slope >= 0.0 or steps % FIT_EVERY == 0):
+            solved = _fit(n, suppliers, count, market, theta, v_max)
+        if solved:
+            return steps
+    return -MAX_STEPS
+
+
+# ---- Results of one market and replication
+
+
+@njit
+def _store_flows(r: int, n: int, count: int, market: _Market, flow: Array) -> None:
+    """Write the flows of open lanes, cut so that nobody ships more than there is."""
+    for j in range(n):
+        row = market.rows[j]
+        limit = row.capacity * (1.0 - ROUNDING)
+        row.factor = limit / row.shipped if row.shipped > limit else 1.0
+    for i in range(market.buyers[count - 1].stop if count > 0 else 0):
+        lane = market.lanes[i]
+        cut = market.rows[lane.row].factor
+        for k in range(lane.gate_start, lane.gate_stop):
+            cut = min(cut, market.rows[market.passed[k]].factor)
+        if lane.licence >= 0 and market.licences[lane.licence].cut < 1.0:
+            cut = min(cut, 1.0 - ROUNDING)
+        flow[lane.lane, r] = lane.flow * cut
+
+
+@njit
+def _store_shadows(
+    m: int,
+    r: int,
+    topology: MarketTopology,
+    market: _Market,
+    theta: float,
+    shadow: Array,
+    gate_shadow: Array,
+    licence_shadow: Array,
+) -> None:
+    """Write shadow prices; capacities not in the dual stay at their floor.
+
+    A licence's is nu_k = max(0, theta ln(F_k / A_k)).
+    """
+    first = topology.supplier_ptr[m]
+    for j in range(topology.supplier_ptr[m + 1] - first):
+        shadow[first + j, r] = market.rows[j].lam if market.rows[j].free else market.rows[j].floor
+    first = topology.gate_ptr[m]
+    for i in range(topology.gate_ptr[m + 1] - first):
+        row = market.gates[i].row
+        gate_shadow[first + i, r] = market.rows[row].lam if row >= 0 and market.rows[row].free else 0.0
+    first = topology.licence_ptr[topology.buyer_ptr[m]]
+    for k in range(topology.licence_ptr[topology.buyer_ptr[m + 1]] - first):
+        cut = market.licences[k].cut
+        licence_shadow[first + k, r] = -theta * log(cut) if cut < 1.0 else 0.0
+
+
+@njit
+def _store_prices(
+    first: int,
+    r: int,
+    count: int,
+    market: _Market,
+    theta: float,
+    v_max: float,
+    log_price: Array,
+    delivered: Array,
+) -> None:
+    """Write log prices and delivered prices of the buyers from number ``first``.
+
+    p_b = min(v_max, max(v_b, min over open lanes (sum lam + z) - theta ln 2)).
+    """
+    rows, lanes = market.rows, market.lanes
+    for b in range(count):
+        buyer = market.buyers[b]
+        if buyer.start == buyer.stop:
+            v = _reservation_price(buyer, v_max)
+            log_price[first + b, r], delivered[first + b, r] = v, v
+            continue
+        offer = inf
+        for i in range(buyer.start, buyer.stop):
+            lane = lanes[i]
+            cost = lane.wedge + rows[lane.row].lam
+            for k in range(lane.gate_start, lane.gate_stop):
+                cost += rows[market.passed[k]].lam
+            if lane.licence >= 0 and market.licences[lane.licence].cut < 1.0:
+                cost -= theta * log(market.licences[lane.licence].cut)
+            offer = min(offer, cost)
+        log_price[first + b, r] = buyer.price
+        delivered[first + b, r] = min(v_max, max(buyer.price, offer - theta * log(2.0)))
+
+
+@njit
+def _impute(
+    m: int,
+    r: int,
+    topology: MarketTopology,
+    weight: Array,
+    wedge: Array,
+    market: _Market,
+    log_price: Array,
+    shadow: Array,
+    gate_shadow: Array,
+    licence_shadow: Array,
+) -> None:
+    """Write the rents of closed capacities: the largest v_b - (other lam) - z of their lanes.
+
+    Several closed capacities on one lane share its rent equally. Rents are written only after all
+    are known, so that none counts as another's cost.
+    """
+    rows, gates, licences = market.rows, market.gates, market.licences
+    supplier_first, gate_first = topology.supplier_ptr[m], topology.gate_ptr[m]
+    buyer_first, buyer_last = topology.buyer_ptr[m], topology.buyer_ptr[m + 1]
+    licence_first = topology.licence_ptr[buyer_first]
+    suppliers = topology.supplier_ptr[m + 1] - supplier_first
+    number_of_gates = topology.gate_ptr[m + 1] - gate_first
+    number_of_licences = topology.licence_ptr[buyer_last] - licence_first
+    for j in range(suppliers):
+        rows[j].rent = 0.0
+    for j in range(number_of_gates):
+        gates[j].rent = 0.0
+    for j in range(number_of_licences):
+        licences[j].rent = 0.0
+    for b in range(buyer_first, buyer_last):
+        for i in range(topology.lane_ptr[b], topology.lane_ptr[b + 1]):
+            if not weight[i, r] > 0.0:
+                continue
+            s, q = topology.lane_supplier[i], topology.lane_licence[i]
+            closed = 1 if rows[s - supplier_first].closed else 0
+            rent = log_price[b, r] - wedge[i, r] - shadow[s, r]
+            for k in range(topology.lane_gate_ptr[i], topology.lane_gate_ptr[i + 1]):
+                rent -= gate_shadow[topology.lane_gate[k], r]
+                closed += 1 if gates[topology.lane_gate[k] - gate_first].closed else 0
+            if q >= 0:
+                rent -= licence_shadow[q, r]
+                closed += 1 if licences[q - licence_first].closed else 0
+            if closed == 0:
+                continue
+            rent /= closed
+            rows[s - supplier_first].rent = max(rows[s - supplier_first].rent, rent)
+            for k in range(topology.lane_gate_ptr[i], topology.lane_gate_ptr[i + 1]):
+                gate = gates[topology.lane_gate[k] - gate_first]
+                gate.rent = max(gate.rent, rent)
+            if q >= 0:
+                licences[q - licence_first].rent = max(licences[q - licence_first].rent, rent)
+    for j in range(suppliers):
+        if rows[j].closed:
+            shadow[supplier_first + j, r] += rows[j].rent
+    for j in range(number_of_gates):
+        if gates[j].closed:
+            gate_shadow[gate_first + j, r] = gates[j].rent
+    for j in range(number_of_licences):
+        if licences[j].closed:
+            licence_shadow[licence_first + j, r] = licences[j].rent
+
+
+# Only the entry is cached: it contains the helpers, and a stale cache never names a private type.
+@njit(cache=True)
+def clear_markets(
+    topology: MarketTopology,
+    weight: Array,
+    wedge: Array,
+    theta: Array,
+    demand_flow: Array,
+    demand_elasticity: Array,
+    demand_stock: Array,
+    demand_stock_rate: Array,
+    demand_offset: Array,
+    demand_cap: Array,
+    available: Array,
+    floor: Array,
+    supplier_scale: Array,
+    gate_cap: Array,
+    gate_scale: Array,
+    licence_cap: Array,
+    licence_scale: Array,
+    v_max: float,
+    tolerance: float,
+    shadow: Array,
+    gate_shadow: Array,
+    log_price: Array,
+    flow: Array,
+    licence_shadow: Array,
+    delivered: Array,
+    iterations: Index,
+) -> None:
+    """Clear all markets of one review in every replication, filling the last seven arguments.
+
+    Quantities are tonnes per review; prices are logs relative to each buyer's baseline price. Arrays
+    are C-contiguous, replication last.
+
+    Parameters
+    ----------
+    topology : MarketTopology
+    weight : (lane, replication), t
+        Volume of the relationship, K D; 0 closes the lane.
+    wedge : (lane, replication), log
+    theta : (market, replication), at least 0.01
+        Dispersion: 0 would be one world price, large is rigid contracts.
+    demand_flow, demand_stock, demand_offset, demand_cap : (buyer, replication), t
+        D(v) = clip(flow exp(-elasticity v) + stock exp(-stock_rate v) + offset, 0, cap); flow and
+        stock are not negative.
+    demand_elasticity, demand_stock_rate : (buyer, replication), 1, not negative
+    available : (supplier, replication), t
+        Stock on offer; may be inf. At or below 1e-6 of ``supplier_scale`` its lanes close.
+    floor : (supplier, replication), log
+        Reserve price.
+    supplier_scale, gate_scale, licence_scale : (supplier | gate | licence, replication), t
+        Baseline quantities, which say what is negligible.
+    gate_cap, licence_cap : (gate | licence, replication), t
+        Capacities; inf leaves the market as if the gate did not exist.
+    v_max : float, positive
+        Log price of the backstop substitute.
+    tolerance : float, at least 1e-8
+        Largest miss of a capacity, relative to max(capacity, 1e-3 baseline).
+    shadow, gate_shadow, log_price : (supplier | gate | buyer, replication), log; in and out
+        Solution of the last review in, of this one out; -inf starts a row at its floor, which is best
+        for suppliers that were at theirs.
+    flow : (lane, replication), t; out
+    licence_shadow : (licence, replication), log, not negative; out
+    delivered : (buyer, replication), log; out
+    iterations : (market, replication); out
+        Newton steps, negative where the market did not converge.
+    """
+    market = _make_scratch(topology)
+    flow[:] = 0.0
+    for m in range(theta.shape[0]):
+        suppliers = topology.supplier_ptr[m + 1] - topology.supplier_ptr[m]
+        first = topology.buyer_ptr[m]
+        for r in range(theta.shape[1]):
+            th = theta[m, r]
+            n = _load_rows(
+                m, r, topology, available, floor, supplier_scale, gate_cap, gate_scale, shadow, gate_shadow,
+                tolerance, market,
+            )  # fmt: skip
+            count = _load_buyers(
+                m, r, topology, demand_flow, demand_elasticity, demand_stock, demand_stock_rate, demand_offset,
+                demand_cap, licence_cap, licence_scale, log_price, market,
+            )  # fmt: skip
+            shut = _load_lanes(m, r, topology, weight, wedge, th, market)
+            iterations[m, r] = _minimise(n, suppliers, count, market, th, v_max)
+            _store_flows(r, n, count, market, flow)
+            _store_shadows(m, r, topology, market, th, shadow, gate_shadow, licence_shadow)
+            _store_prices(first, r, count, market, th, v_max, log_price, delivered)
+            if shut:
+                _impute(
+                    m, r, topology, weight, wedge, market, log_price, shadow, gate_shadow, licence_shadow
+                )

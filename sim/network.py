@@ -1,0 +1,344 @@
+"""The shape of a world: rows of suppliers and buyers, the lanes between them, and name selectors.
+
+Decides which rows and lanes exist and in which order; leaves their numbers to `balance` and the
+limits on lanes to `gates`. Rows and lanes are sorted by material, lanes by buyer, so that a market
+is a slice. Rows that belong to later plants exist from the start, with nothing flowing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.config import schema
+
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SupplierRow:
+    """A supplier in one market: a facility's product, or a stockpile."""
+
+    material: str
+    owner: str
+    country: str
+    stockpile: bool = False
+
+
+@dataclass(frozen=True)
+class BuyerRow:
+    """A buyer in one market: one cover class of a facility's input or of a consumer, or a stockpile."""
+
+    material: str
+    owner: str
+    country: str
+    kind: str
+    cover_class: int = 0
+    classes: int = 1
+
+
+@dataclass(frozen=True)
+class Offtake:
+    """Trade that starts later: volumes between named parties, ramped up by a plant or a policy.
+
+    Attributes
+    ----------
+    name : str
+        Key under which the ramp is set.
+    material : str
+    suppliers : tuple of str
+        Facilities that supply, each with `shares`.
+    customers : tuple of str
+        Countries or facilities that buy; within them in proportion to requirement.
+    volume : Number or None
+        World volume in t/d; None where the plant's own ramped capacity sets it.
+    """
+
+    name: str
+    material: str
+    suppliers: tuple[str, ...]
+    customers: dict[str, schema.Number]
+    volume: schema.Number | None = None
+    plant: str | None = None
+
+
+@dataclass
+class Blueprint:
+    """A world with what its policies add, before rows are laid out."""
+
+    world: schema.World
+    facilities: dict[str, schema.Facility] = field(default_factory=dict)
+    offtakes: list[Offtake] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for name, facility in self.world.facilities.items():
+            self.add_facility(name, facility)
+
+    def add_facility(self, name: str, facility: schema.Facility) -> None:
+        """Add a facility; one that opens later brings its own offtakes."""
+        if name in self.facilities:
+            raise ValueError(f"facility '{name}' exists already")
+        self.facilities[name] = facility
+        if facility.opens is None:
+            return
+        process = self.world.processes[facility.process]
+        for material in process.outputs:
+            customers = facility.customers.get(material, {})
+            if customers:
+                self.offtakes.append(Offtake(name, material, (name,), dict(customers), plant=name))
+        for material in process.inputs:
+            for supplier, share in facility.suppliers.get(material, {}).items():
+                self.offtakes.append(Offtake(name, material, (supplier,), {name: share}, plant=name))
+
+    def opens_later(self, facility: str) -> bool:
+        """Whether a facility has no output at the start."""
+        return self.facilities[facility].opens is not None
+
+
+class Network:
+    """Rows and lanes of one scenario, as index arrays.
+
+    Parameters
+    ----------
+    blueprint : Blueprint
+
+    Attributes
+    ----------
+    suppliers, buyers : tuple of rows
+        Sorted by material.
+    lane_supplier, lane_buyer : (lane,) int
+        Sorted by buyer.
+    """
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        self.blueprint, self.world = blueprint, blueprint.world
+        self.materials = tuple(self.world.materials)
+        self.material_index = {name: i for i, name in enumerate(self.materials)}
+        self.facilities = tuple(blueprint.facilities)
+        self.facility_index = {name: i for i, name in enumerate(self.facilities)}
+        self.suppliers = tuple(row for m in self.materials for row in self._suppliers_of(m))
+        self.buyers = tuple(row for m in self.materials for row in self._buyers_of(m))
+        lanes = [(b, s) for b in range(len(self.buyers)) for s in self._lanes_into(b)]
+        self.lane_buyer: Index = np.array([b for b, _ in lanes], dtype=np.int64)
+        self.lane_supplier: Index = np.array([s for _, s in lanes], dtype=np.int64)
+
+    # -- rows ---------------------------------------------------------------------------------------
+
+    def _suppliers_of(self, material: str) -> list[SupplierRow]:
+        rows = [
+            SupplierRow(material, name, facility.country)
+            for name, facility in self.blueprint.facilities.items()
+            if material in self.world.processes[facility.process].outputs
+        ]
+        stockpiles = self.world.stockpiles.items()
+        return rows + [SupplierRow(material, name, pile.country, True) for name, pile in stockpiles if pile.material == material]
+
+    def _buyers_of(self, material: str) -> list[BuyerRow]:
+        rows = []
+        for name, facility in self.blueprint.facilities.items():
+            taken = self.world.processes[facility.process].inputs.get(material)
+            if taken is not None:
+                split = any(each.cover_classes for each in self.world.processes[facility.process].inputs.values())
+                rows += self._classes(material, name, facility.country, "processor", split)
+        for country, uses in self.world.consumers.items():
+            if material in uses:
+                rows += self._classes(material, country, country, "consumer", uses[material].cover_classes)
+        stockpiles = self.world.stockpiles.items()
+        return rows + [BuyerRow(material, name, pile.country, "stockpile") for name, pile in stockpiles if pile.material == material]
+
+    def _classes(self, material: str, owner: str, country: str, kind: str, split: bool) -> list[BuyerRow]:
+        count = len(self.world.behaviour.class_shares) if split else 1
+        return [BuyerRow(material, owner, country, kind, c, count) for c in range(count)]
+
+    # -- lanes --------------------------------------------------------------------------------------
+
+    def _lanes_into(self, buyer: int) -> list[int]:
+        row = self.buyers[buyer]
+        return [s for s, supplier in enumerate(self.suppliers) if supplier.material == row.material and self._trades(supplier, row)]
+
+    def _trades(self, supplier: SupplierRow, row: BuyerRow) -> bool:
+        if supplier.stockpile:
+            return row.kind != "stockpile" or supplier.owner != row.owner
+        if self._has_offtake(supplier, row):
+            return True
+        if self.blueprint.opens_later(supplier.owner):
+            return False
+        if row.kind == "stockpile":
+            return True
+        if row.kind == "processor" and self.blueprint.opens_later(row.owner):
+            return False
+        return self.prior_weight(supplier, row) is not None
+
+    def _has_offtake(self, supplier: SupplierRow, row: BuyerRow) -> bool:
+        for offtake in self.blueprint.offtakes:
+            if offtake.material != row.material or row.kind == "stockpile":
+                continue
+            sells = any(self.matches(name, supplier.owner, supplier.country) for name in offtake.suppliers)
+            if sells and any(self.matches(name, row.owner, row.country) for name in offtake.customers):
+                return True
+        return False
+
+    def prior_weight(self, supplier: SupplierRow, row: BuyerRow) -> schema.Number | float | None:
+        """Return the stated share of a supplier (country or facility) in a buyer's purchases.
+
+        Returns
+        -------
+        Number, float or None
+            A stated share; 1.0 (or the home preference) where nothing is stated of this buyer; None for no lane.
+        """
+        trade = self.world.trade[row.material]
+        stated = trade.sources.get(row.owner, trade.sources.get(row.country))
+        if stated is None:
+            return trade.home_preference.value if supplier.country == row.country else 1.0
+        if supplier.owner in stated:
+            return stated[supplier.owner]
+        return stated.get(supplier.country)
+
+    # -- names --------------------------------------------------------------------------------------
+
+    def expand(self, names: Iterable[str]) -> frozenset[str]:
+        """Return countries and facilities named, with blocs replaced by their members."""
+        found: set[str] = set()
+        for name in names:
+            found.update(self.world.blocs.get(name, (name,)))
+        return frozenset(found)
+
+    def matches(self, name: str, owner: str, country: str) -> bool:
+        """Whether a row's owner or country is the one named, directly or through a bloc."""
+        return owner == name or country == name or country in self.world.blocs.get(name, ())
+
+    @cached_property
+    def supplier_country(self) -> NDArray[np.str_]:
+        """(supplier,) country where it stands."""
+        return np.array([row.country for row in self.suppliers])
+
+    @cached_property
+    def buyer_country(self) -> NDArray[np.str_]:
+        """(buyer,) country."""
+        return np.array([row.country for row in self.buyers])
+
+    @cached_property
+    def supplier_material(self) -> Index:
+        """(supplier,) index of its material."""
+        return np.array([self.material_index[row.material] for row in self.suppliers], dtype=np.int64)
+
+    @cached_property
+    def buyer_material(self) -> Index:
+        """(buyer,) index of its material."""
+        return np.array([self.material_index[row.material] for row in self.buyers], dtype=np.int64)
+
+    @cached_property
+    def supplier_row(self) -> dict[tuple[str, str], int]:
+        """(owner, material) -> supplier row."""
+        return {(row.owner, row.material): i for i, row in enumerate(self.suppliers)}
+
+    @cached_property
+    def buyer_rows(self) -> dict[tuple[str, str], Index]:
+        """(owner, material) -> buyer rows, one per cover class."""
+        found: dict[tuple[str, str], list[int]] = {}
+        for i, row in enumerate(self.buyers):
+            found.setdefault((row.owner, row.material), []).append(i)
+        return {key: np.array(rows, dtype=np.int64) for key, rows in found.items()}
+
+    @cached_property
+    def lane_ptr(self) -> Index:
+        """(buyer + 1,) lanes of buyer b are ``lane_ptr[b]:lane_ptr[b + 1]``."""
+        return np.searchsorted(self.lane_buyer, np.arange(len(self.buyers) + 1)).astype(np.int64)
+
+    def ranges(self, rows: Index) -> Index:
+        """Return (material + 1,) bounds of each material in a sorted array of material indices."""
+        return np.searchsorted(rows, np.arange(len(self.materials) + 1)).astype(np.int64)
+
+    def lanes(
+        self,
+        materials: Iterable[str] | None = None,
+        origin: Iterable[str] | None = None,
+        destination: Iterable[str] | None = None,
+        abroad: bool = False,
+    ) -> Index:
+        """Return the lanes of some materials from some suppliers to some buyers.
+
+        Parameters
+        ----------
+        materials, origin, destination : names or None
+            None matches all; countries, blocs and facilities by name.
+        abroad : bool
+            Only lanes that leave the supplier's country.
+        """
+        wanted = None if materials is None else {self.material_index[name] for name in materials}
+        sellers = None if origin is None else self.expand(origin)
+        takers = None if destination is None else self.expand(destination)
+        found = []
+        for lane, (s, b) in enumerate(zip(self.lane_supplier, self.lane_buyer, strict=True)):
+            supplier, buyer = self.suppliers[s], self.buyers[b]
+            if wanted is not None and self.supplier_material[s] not in wanted:
+                continue
+            if sellers is not None and supplier.country not in sellers and supplier.owner not in sellers:
+                continue
+            if takers is not None and buyer.country not in takers and buyer.owner not in takers:
+                continue
+            if abroad and supplier.country == buyer.country:
+                continue
+            found.append(lane)
+        return np.array(found, dtype=np.int64)
+
+    @cached_property
+    def groups(self) -> tuple[tuple[str, str], ...]:
+        """(material, country) pairs for which results are reported, materials in order."""
+        seen: dict[tuple[str, str], None] = {}
+        for row in self.buyers:
+            if row.kind != "stockpile":
+                seen[(row.material, row.country)] = None
+        return tuple(seen)
+
+    @cached_property
+    def buyer_group(self) -> Index:
+        """(buyer,) index into `groups`; -1 for stockpiles."""
+        index = {group: i for i, group in enumerate(self.groups)}
+        return np.array([-1 if row.kind == "stockpile" else index[(row.material, row.country)] for row in self.buyers], dtype=np.int64)
+
+    @cached_property
+    def processor_rows(self) -> dict[str, ProcessRows]:
+        """process -> its facilities and their rows."""
+        found = {}
+        for name in self.world.processes:
+            members = [f for f, facility in self.blueprint.facilities.items() if facility.process == name]
+            if members:
+                found[name] = ProcessRows.of(self, name, members)
+        return found
+
+
+@dataclass(frozen=True)
+class ProcessRows:
+    """Facilities of one process.
+
+    Attributes
+    ----------
+    facility : (member,) int
+    inputs : (input, member, class) int
+        Buyer rows.
+    outputs : (output, member) int
+        Supplier rows.
+    """
+
+    process: str
+    facility: Index
+    inputs: Index
+    outputs: Index
+
+    @classmethod
+    def of(cls, network: Network, process: str, members: list[str]) -> ProcessRows:
+        """Collect the rows of a process's members; all inputs of a process share their classes."""
+        record = network.world.processes[process]
+        inputs = [[network.buyer_rows[(f, m)] for f in members] for m in record.inputs]
+        outputs = [[network.supplier_row[(f, m)] for f in members] for m in record.outputs]
+        return cls(
+            process,
+            np.array([network.facility_index[f] for f in members], dtype=np.int64),
+            np.array(inputs, dtype=np.int64).reshape(len(record.inputs), len(members), -1 if inputs else 0),
+            np.array(outputs, dtype=np.int64).reshape(len(record.outputs), len(members)),
+        )

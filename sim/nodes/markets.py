@@ -1,0 +1,392 @@
+"""Markets: every review, all materials are cleared in one call, goods are shipped, prices are remembered.
+
+Order within the phase: risk signal, orders, offers, clearing, shipping, relationships, smoothing, attribution.
+Markets read each other's prices only as smoothed values of the previous review.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from sim.calendar import Phase
+from sim.lanes import sum_by_buyer, sum_by_supplier
+from sim.market.equilibrium import clear_markets
+from sim.market.orders import Demand, order_demand, scarcity_price, shelf_gap, urgency_window
+from sim.market.prices import CAUSES, attribute, trace_inputs
+from sim.nodes.consumers import noise_path
+from sim.world import LANE_FLOOR, World
+
+Array = NDArray[np.float64]
+
+TOLERANCE = 1e-5
+"""Relative tolerance of the clearing."""
+
+FILL_SOFTNESS = 0.05
+"""A stockpile's price limit is softened over this much of log price."""
+
+
+START_UP_DAYS = 180.0
+"""A new plant fills its first shelf over at least this time."""
+
+
+def markets(world: World, book: Book) -> Iterator[simpy.Event]:
+    """Clear all materials at each review."""
+    while True:
+        yield world.next(Phase.MARKETS)
+        book.clear()
+
+
+class Book:
+    """The markets of all materials in one block."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        network, reps = world.network, world.draws.replications
+        buyers, suppliers, lanes = len(network.buyers), len(network.suppliers), network.lane_buyer.size
+        self.step = float(world.step)
+        self.topology = world.gates.topology
+        self.buyer_material, self.supplier_material = network.buyer_material, network.supplier_material
+        self.theta = np.tile(world.habits.theta, (len(network.materials), 1))
+        self.flow, self.delivered = np.zeros((lanes, reps)), np.zeros((buyers, reps))
+        self.gate_shadow = np.zeros((len(world.gates.gates), reps))
+        self.licence_shadow = np.zeros((len(world.gates.licences), reps))
+        self.iterations = np.zeros((len(network.materials), reps), dtype=np.int64)
+        self.steps_total, self.unconverged, self.clearings, self.kernel_seconds = 0, 0, 0, 0.0
+        self._buyer_sum, self._supplier_sum = np.empty((buyers, reps)), np.empty((suppliers, reps))
+        self._lane_work, self._landing = np.empty((lanes, reps)), np.empty((buyers, reps))
+        self.is_pile = np.array([row.stockpile for row in network.suppliers])
+        self.is_dock = np.array([row.kind == "stockpile" for row in network.buyers])
+        self.elasticity = world.baseline.thrift * world.habits.eps
+        self.noise = self._price_noise()
+        self.inputs_of = self._inputs_of_suppliers()
+        self._ramp = np.zeros_like(world.levers.ramp)
+        causes = len(CAUSES) + len(world.policies)
+        self.parts, self.parts_smooth = np.zeros((buyers, causes, reps)), np.zeros((buyers, causes, reps))
+        self.input_parts = np.zeros((suppliers, causes, reps))
+        self.independence = Independence(world) if world.independent_of else None
+        world.beliefs.lead[:] = self._mean_lead()
+
+    # -- preparation --------------------------------------------------------------------------------
+
+    def _price_noise(self) -> Array:
+        """(review, material, replication) log noise: costs, exchange rates, sentiment."""
+        world, habits = self.world, self.world.habits
+        reviews, names = world.calendar.reviews, world.network.materials
+        if not world.switches.noise:
+            return np.zeros((reviews, len(names), world.draws.replications))
+        paths = [
+            noise_path(world.draws, f"materials.{name}", habits.price_noise, habits.price_noise_days, reviews, self.step)
+            for name in names
+        ]
+        return np.stack(paths, axis=1)
+
+    def _inputs_of_suppliers(self) -> list[tuple[int, NDArray[np.int64]]]:
+        """Pair each processor's supplier rows with its buyer rows."""
+        network = self.world.network
+        pairs = []
+        for s, row in enumerate(network.suppliers):
+            if row.stockpile:
+                continue
+            process = network.world.processes[network.blueprint.facilities[row.owner].process]
+            rows = [network.buyer_rows[(row.owner, material)] for material in process.inputs]
+            if rows:
+                pairs.append((s, np.concatenate(rows)))
+        return pairs
+
+    def weight_of(self, days: Array | float) -> Array:
+        """Return the EWMA weight of one review for a time constant."""
+        return np.asarray(1.0 - np.exp(-self.step / np.asarray(days)))
+
+    # -- the review ---------------------------------------------------------------------------------
+
+    def clear(self) -> None:
+        """Clear, ship and remember."""
+        world = self.world
+        relation = self._relations()
+        self._risk()
+        demand = self._demand()
+        available, reserve, scale = self._offers()
+        gate_scale, licence_scale = self._scales()
+        began = time.perf_counter()
+        clear_markets(
+            self.topology,
+            relation * self.step,
+            world.levers.wedge,
+            self.theta,
+            *(np.ascontiguousarray(part) for part in demand),
+            available,
+            reserve,
+            scale,
+            world.levers.gate_cap,
+            gate_scale,
+            world.levers.licence_cap,
+            licence_scale,
+            world.habits.v_max,
+            TOLERANCE,
+            world.beliefs.shadow,
+            self.gate_shadow,
+            world.beliefs.bid,
+            self.flow,
+            self.licence_shadow,
+            self.delivered,
+            self.iterations,
+        )
+        self.kernel_seconds += time.perf_counter() - began
+        self.clearings += self.iterations.size
+        self.steps_total += int(np.abs(self.iterations).sum())
+        self.unconverged += int((self.iterations < 0).sum())
+        self._ship()
+        self._adapt_relations()
+        self._remember()
+        self._record(relation)
+
+    def _relations(self) -> Array:
+        """Return K of every lane, t/d: relationships with growth, new offtakes, and stockpiles on offer."""
+        world = self.world
+        growth = world.growth_now[self.buyer_material]
+        if world.offtake_lanes.size:
+            change = world.levers.ramp - self._ramp
+            if change.any():
+                added = world.offtake_volume * change[world.offtake_of] / growth[world.network.lane_buyer[world.offtake_lanes]]
+                np.add.at(world.beliefs.relation, world.offtake_lanes, added)
+                np.maximum(world.beliefs.relation, 0.0, out=world.beliefs.relation)
+                self._ramp = world.levers.ramp.copy()
+        relation = world.beliefs.relation * (growth * world.lane_scale)[world.network.lane_buyer]
+        relation *= world.levers.open
+        relation += world.levers.release_lane
+        if world.levers.fill.any():
+            relation = self._with_fills(relation)
+        return relation
+
+    def _with_fills(self, relation: Array) -> Array:
+        """Let a filling stockpile meet every supplier in the shares of its sales."""
+        network = self.world.network
+        for dock in np.flatnonzero(self.is_dock & self.world.levers.fill.any(axis=1)):
+            lanes = np.arange(network.lane_ptr[dock], network.lane_ptr[dock + 1])
+            suppliers = network.lane_supplier[lanes]
+            weight = np.where(self.is_pile[suppliers][:, None], 0.0, self.world.beliefs.sales[suppliers])
+            relation[lanes] = weight / weight.sum(axis=0) * self.world.levers.fill[dock] / self.step
+        return relation
+
+    def _mean_lead(self) -> Array:
+        """Mean lead time of each buyer with the border delay in force, weighted by baseline flow, days."""
+        world, lane_ptr = self.world, self.world.network.lane_ptr
+        weight = world.lane_baseline
+        days = world.baseline.lead_time + world.levers.border_days * world.levers.border_share
+        total = sum_by_buyer(weight, lane_ptr, np.empty_like(self._buyer_sum))
+        mean = sum_by_buyer(weight * days, lane_ptr, np.empty_like(self._buyer_sum))
+        plain = sum_by_buyer(days, lane_ptr, np.empty_like(self._buyer_sum))
+        count = np.maximum(np.diff(lane_ptr), 1)[:, None]
+        return np.where(total > 0, np.divide(mean, total, out=np.zeros_like(mean), where=total > 0), plain / count)
+
+    def _risk(self) -> None:
+        """Update structural risk S, the fading precautionary motive h and its world mean (docs/model.md, eq. 10)."""
+        world, beliefs, network = self.world, self.world.beliefs, self.world.network
+        habits = world.habits
+        beliefs.lead += self.weight_of(habits.smoothing) * (self._mean_lead() - beliefs.lead)
+        if world.levers.risk.any() or beliefs.structure.any():
+            seller = np.zeros((len(network.suppliers), world.draws.replications))
+            for s, rows in self.inputs_of:
+                seller[s] = beliefs.structure[rows].max(axis=0)
+            level = np.maximum(world.levers.risk, seller[network.lane_supplier])
+            total = sum_by_buyer(world.lane_baseline, network.lane_ptr, self._buyer_sum)
+            held = sum_by_buyer(world.lane_baseline * level, network.lane_ptr, self._landing)
+            structure = np.divide(held, total, out=np.zeros_like(held), where=total > 0)
+            rise = np.maximum(structure - beliefs.structure, 0.0)
+            beliefs.structure[:] = structure
+        else:
+            rise = 0.0
+        beliefs.hoarding *= 2.0 ** (-self.step / habits.news_half_life)
+        beliefs.hoarding += habits.precaution * rise
+        self._world_caution()
+
+    def _world_caution(self) -> None:
+        beliefs, bounds = self.world.beliefs, self.topology.buyer_ptr
+        weight = self.weight_of(self.world.habits.smoothing)
+        for m, (first, last) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+            need = beliefs.requirement[first:last]
+            total = need.sum(axis=0)
+            mean = np.divide((need * beliefs.hoarding[first:last]).sum(axis=0), total, out=np.zeros_like(total), where=total > 0)
+            beliefs.world_caution[m] += weight * (mean - beliefs.world_caution[m])
+
+    def _demand(self) -> Demand:
+        world, beliefs, habits, base = self.world, self.world.beliefs, self.world.habits, self.world.baseline
+        stock, need = world.stocks.buyer, beliefs.requirement
+        landing = world.stocks.landing(0.5 * urgency_window(base.cover), self._landing)
+        gap = shelf_gap(stock, landing, need, base.cover)
+        gap[(base.cover <= 0) | ~beliefs.settled] = 0.0
+        beliefs.urgency += self.weight_of(habits.urgency_smoothing) * (gap - beliefs.urgency)
+        urgency = habits.v_max * np.minimum(gap, beliefs.urgency)
+        if habits.pass_on.any():
+            urgency = urgency + self._passed_on()
+        days = base.cover + habits.precaution_days * beliefs.hoarding + beliefs.lead
+        position = stock + world.stocks.in_transit
+        close = np.where(beliefs.settled, habits.T_b, np.maximum(habits.T_b, START_UP_DAYS))
+        demand = order_demand(need, self.elasticity, position, days, urgency, habits.phi_b, close, habits.kappa, self.step)
+        return self._with_docks(demand) if world.levers.fill.any() else demand
+
+    def _passed_on(self) -> Array:
+        """Part of the own-product log price that processors bid for inputs."""
+        extra = np.zeros_like(self.delivered)
+        for s, rows in self.inputs_of:
+            extra[rows] = self.world.habits.pass_on * self.world.beliefs.shadow_smooth[s]
+        return extra
+
+    def _with_docks(self, demand: Demand) -> Demand:
+        """Give filling stockpiles their demand: up to an amount, below a softened price limit."""
+        levers, rows = self.world.levers, self.is_dock
+        parts = [np.array(part) for part in demand]
+        flow, elasticity, stock, rate, offset, cap = parts
+        flow[rows], elasticity[rows], offset[rows] = 0.0, 0.0, 0.0
+        rate[rows] = 1.0 / FILL_SOFTNESS
+        stock[rows] = levers.fill[rows] * np.exp(levers.fill_limit[rows] / FILL_SOFTNESS)
+        cap[rows] = levers.fill[rows]
+        return Demand(*parts)
+
+    def _offers(self) -> tuple[Array, Array, Array]:
+        """Return what suppliers offer (t), their reserve log price, and the scale of each offer (t)."""
+        world, beliefs, base, habits = self.world, self.world.beliefs, self.world.baseline, self.world.habits
+        growth = world.growth_now[self.supplier_material]
+        usual = base.sales * growth + self._plant_sales()
+        target = base.supplier_cover * np.maximum(usual, beliefs.sales)
+        beliefs.scarcity[:] = scarcity_price(world.stocks.supplier, target, habits.phi_s)
+        self._input_cost()
+        beliefs.caution[:] = habits.gamma * beliefs.world_caution[self.supplier_material]
+        if world.levers.risk.any():
+            controlled = sum_by_supplier(world.levers.risk, world.network.lane_supplier, self._supplier_sum) > 0
+            beliefs.caution[controlled] = 0.0
+        reserve = beliefs.scarcity + beliefs.input_cost + beliefs.caution
+        available = world.stocks.supplier.copy()
+        scale = np.maximum(np.maximum(usual, beliefs.sales) * self.step, 1e-12)
+        if self.is_pile.any():
+            rows = self.is_pile
+            available[rows] = world.levers.release[rows]
+            reserve[rows] = world.levers.release_reserve[rows]
+            beliefs.scarcity[rows], beliefs.caution[rows] = reserve[rows], 0.0
+        return np.maximum(available, 0.0), reserve, scale
+
+    def _plant_sales(self) -> Array:
+        """Usual sales of plants opened since the start, (supplier, replication) t/d."""
+        world = self.world
+        sales = np.zeros_like(world.baseline.sales)
+        if world.plant_capacity.any():
+            for s, row in enumerate(world.network.suppliers):
+                if not row.stockpile:
+                    f = world.network.facility_index[row.owner]
+                    sales[s] = world.baseline.made[s] * world.plant_capacity[f] * world.baseline.utilisation[f]
+        return sales
+
+    def _input_cost(self) -> None:
+        """Replacement cost of inputs in the reserve, and its causes: ln(1 + sum chi (exp(p) - 1))."""
+        world, beliefs, base = self.world, self.world.beliefs, self.world.baseline
+        for s, rows in self.inputs_of:
+            share = base.value_share[rows] * base.class_share[rows][:, None]
+            contributions = share * np.expm1(beliefs.price_smooth[rows])
+            beliefs.input_cost[s] = np.log1p(contributions.sum(axis=0))
+            trace_inputs(contributions, beliefs.input_cost[s], beliefs.price_smooth[rows], self.parts_smooth[rows], self.input_parts[s])
+
+    def _scales(self) -> tuple[Array, Array]:
+        """Baseline t per review through each gate and licence."""
+        world = self.world
+        gates = world.base_flow(world.gates.gates) * self.step
+        licences = world.base_flow(world.gates.licences) * self.step
+        reps = world.draws.replications
+        return gates.reshape(-1, reps), licences.reshape(-1, reps)
+
+    # -- after clearing -----------------------------------------------------------------------------
+
+    def _ship(self) -> None:
+        world, levers, network = self.world, self.world.levers, self.world.network
+        shipped = sum_by_supplier(self.flow, network.lane_supplier, self._supplier_sum)
+        refused = self.flow * (levers.border_share * levers.refused)
+        received = sum_by_buyer(self.flow - refused, network.lane_ptr, self._buyer_sum)
+        world.stocks.send(
+            self.flow, world.baseline.lead_time, levers.border_days, levers.border_share, levers.refused, shipped, received
+        )
+        world.beliefs.sales += self.weight_of(world.habits.smoothing) * (shipped / self.step - world.beliefs.sales)
+        if refused.any():
+            world.stocks.send_back(sum_by_supplier(refused, network.lane_supplier, np.empty_like(self._supplier_sum)))
+        world.lane_flow[:] = self.flow
+
+    def _adapt_relations(self) -> None:
+        """Relationships follow trade slowly and remember where they began (docs/model.md, equation 12)."""
+        world, habits, network = self.world, self.world.habits, self.world.network
+        buyer = network.lane_buyer
+        growth = world.growth_now[self.buyer_material][buyer]
+        scale = growth * world.lane_scale[buyer]
+        origin = np.divide(world.lane_baseline, scale, out=np.zeros_like(scale), where=scale > 0)
+        relation = world.beliefs.relation
+        traded = (self.flow / self.step - world.levers.release_lane) / scale
+        change = self.step * ((traded - relation) / habits.tau_K + (origin - relation) / habits.tau_0)
+        qualified = origin > 0
+        relation += np.where(qualified, change, 0.0)
+        np.maximum(relation, LANE_FLOOR * origin, out=relation)
+
+    def _remember(self) -> None:
+        world, beliefs = self.world, self.world.beliefs
+        weight = self.weight_of(world.habits.smoothing)
+        beliefs.price[:] = self.delivered
+        beliefs.price_smooth += weight * (self.delivered - beliefs.price_smooth)
+        beliefs.shadow_smooth += weight * (beliefs.shadow - beliefs.shadow_smooth)
+
+    def _record(self, relation: Array) -> None:
+        world, beliefs, top = self.world, self.world.beliefs, self.topology
+        attribute(
+            top.lane_ptr, top.lane_supplier, top.lane_licence, top.lane_gate_ptr, top.lane_gate,
+            self.flow, relation, self.delivered, beliefs.shadow, beliefs.input_cost, beliefs.caution, self.input_parts,
+            world.levers.wedge, self.licence_shadow, world.levers.licence_holder, self.gate_shadow, world.levers.gate_holder,
+            self.parts,
+        )  # fmt: skip
+        self.parts_smooth += self.weight_of(world.habits.smoothing) * (self.parts - self.parts_smooth)
+        independent = self.independence.update(self.flow) if self.independence else None
+        noise = self.noise[world.review][self.buyer_material]
+        bought = sum_by_buyer(self.flow, world.network.lane_ptr, self._buyer_sum)
+        world.recorder.close_review(
+            world.review, np.exp(self.delivered + noise), world.stocks.buyer, beliefs.requirement, bought, independent
+        )
+        world.recorder.note_causes(world.review, self.parts)
+
+
+class Independence:
+    """Follows which share of each stock has a chain that avoids one country altogether."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        network = world.network
+        self.bought = np.zeros_like(world.baseline.requirement)
+        self.sold = np.array([0.0 if row.country == world.independent_of else 1.0 for row in network.suppliers])[:, None]
+        self.sold = np.repeat(self.sold, world.draws.replications, axis=1)
+        self._sum, self._total = np.empty_like(self.bought), np.empty_like(self.bought)
+        for _ in range(2 * len(network.materials)):
+            self._buy(world.baseline.flow, 1.0)
+            self._make()
+
+    def _buy(self, flow: Array, weight: Array | float) -> None:
+        network = self.world.network
+        inflow = sum_by_buyer(flow, network.lane_ptr, self._total)
+        clean = sum_by_buyer(flow * self.sold[network.lane_supplier], network.lane_ptr, self._sum)
+        fresh = np.divide(clean, inflow, out=self.bought.copy(), where=inflow > 0)
+        self.bought += weight * (fresh - self.bought)
+
+    def _make(self) -> None:
+        """A product is as independent as its least independent input, if made outside the country."""
+        network, world = self.world.network, self.world
+        for rows in network.processor_rows.values():
+            if not rows.inputs.size:
+                continue
+            share = world.baseline.class_share[rows.inputs[0]][..., None]
+            clean = (self.bought[rows.inputs].min(axis=0) * share).sum(axis=1)
+            for output in rows.outputs:
+                home = np.array([network.suppliers[s].country == world.independent_of for s in output])
+                self.sold[output] = np.where(home[:, None], 0.0, clean)
+
+    def update(self, flow: Array) -> Array:
+        """Take in one review's trade; return the independent share of each buyer's stock, (buyer, replication)."""
+        self._buy(flow, 1.0 - np.exp(-float(self.world.step) / self.world.habits.smoothing))
+        self._make()
+        return self.bought

@@ -1,0 +1,17 @@
+"""Shipments: what is due lands before anything else happens in a review."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import simpy
+
+from sim.calendar import Phase
+from sim.world import World
+
+
+def shipments(world: World) -> Iterator[simpy.Event]:
+    """Land goods that are due, and bring refused goods back to their sellers."""
+    while True:
+        yield world.next(Phase.ARRIVALS)
+        world.stocks.arrive()

@@ -1,0 +1,219 @@
+"""What is kept of a block: totals per buyer, price statistics per group, and weekly series on fixed bins.
+
+A group is a (material, country) pair. A country's price is the mean over its buyers, weighted by baseline
+requirement; its shortage days are the mean over its buyers (plants and users with thin and thick shelves)
+with the same weights. `metrics` turns what is kept here into the reported metrics.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.balance import Baseline
+from sim.calendar import Calendar
+from sim.lanes import sum_by_supplier
+from sim.network import Network
+
+Array = NDArray[np.float64]
+
+SERIES = ("price_pressure", "days_of_cover", "fill_rate")
+
+PRICE_LEVELS = (1.5, 2.0, 5.0)
+"""Multiples of the baseline price whose days are counted."""
+
+
+class Bins:
+    """Fixed bins of the weekly series, so that blocks merge exactly.
+
+    price_pressure in 1 % steps of the log from exp(-2) to exp(5); days_of_cover in half days up to 400;
+    fill_rate in steps of 0.002. The outermost bins take what lies beyond.
+    """
+
+    counts = {"price_pressure": 700, "days_of_cover": 800, "fill_rate": 501}
+
+    @classmethod
+    def index(cls, series: str, values: Array) -> NDArray[np.uint16]:
+        """Return the bin of each value."""
+        if series == "price_pressure":
+            place = (np.log(np.maximum(values, 1e-6)) + 2.0) / 0.01
+        elif series == "days_of_cover":
+            place = values / 0.5
+        else:
+            place = values / 0.002 + 0.5
+        top = cls.counts[series] - 1
+        return np.clip(np.nan_to_num(place, nan=top, posinf=top), 0, top).astype(np.uint16)
+
+    @classmethod
+    def middles(cls, series: str) -> Array:
+        """Return the value each bin stands for."""
+        index = np.arange(cls.counts[series], dtype=np.float64)
+        if series == "price_pressure":
+            return np.asarray(np.exp(-2.0 + (index + 0.5) * 0.01))
+        return np.asarray((index + 0.5) * 0.5 if series == "days_of_cover" else index * 0.002)
+
+
+class Recorder:
+    """Collects one block of one scenario.
+
+    Attributes
+    ----------
+    short_days, unmet, used, wanted, curtailed, destroyed : (buyer, replication) float
+        Sums over the run; days or t.
+    longest : (buyer, replication) float, d
+    min_cover : (group, replication) float, d
+    price_sum, price_peak : (group, replication) float
+    days_above : (level, group, replication) float, d
+    bill : (group, replication) float, USD
+        Extra cost of purchases over the baseline price.
+    first_short, last_short : (group, replication) float, d
+        First shortage after the disruption starts (inf: none) and end of the last one (-inf: none).
+    bins : (series, group, review, replication) uint16
+    sums : (series, group, review) float
+        Sum over replications, for exact means.
+    """
+
+    def __init__(self, network: Network, baseline: Baseline, calendar: Calendar, replications: int) -> None:
+        buyers, groups, reps = len(network.buyers), len(network.groups), replications
+        self.network, self.calendar = network, calendar
+        self.group = network.buyer_group
+        weight = baseline.requirement + np.where(baseline.requirement.sum(axis=1) > 0, 0.0, 1e-12)[:, None] * baseline.class_share[:, None]
+        self.weight = weight / self._by_group(weight)[self.group]
+        self.weight[self.group < 0] = 0.0
+        self.price0 = baseline.price[network.buyer_material]
+        self.short_days, self.unmet, self.used, self.wanted, self.curtailed, self.destroyed = (np.zeros((buyers, reps)) for _ in range(6))
+        self.streak, self.longest = np.zeros((buyers, reps)), np.zeros((buyers, reps))
+        self.was_short = np.zeros((buyers, reps), dtype=bool)
+        self.min_cover = np.full((groups, reps), np.inf)
+        self.price_sum, self.price_peak, self.bill = (np.zeros((groups, reps)) for _ in range(3))
+        self.days_above = np.zeros((len(PRICE_LEVELS), groups, reps))
+        self.independent = np.zeros((groups, reps))
+        self.first_short, self.last_short = np.full((groups, reps), np.inf), np.full((groups, reps), -np.inf)
+        self.any_short = np.full((groups, reps), np.inf)
+        self.disruption_start = np.full(reps, np.inf)
+        self.bins = np.zeros((len(SERIES), groups, calendar.reviews, reps), dtype=np.uint16)
+        self.sums = np.zeros((len(SERIES), groups, calendar.reviews))
+        self.flow_sum: dict[int, Array] = {}
+        self._signals = {"price_pressure": np.ones((groups, reps)), "days_of_cover": np.full((groups, reps), np.inf)}
+        self._signals |= {"fill_rate": np.ones((groups, reps)), "shortage": np.zeros((groups, reps))}
+        self._use = np.zeros((buyers, reps))
+        self._want = np.zeros((buyers, reps))
+
+    def _by_group(self, values: Array) -> Array:
+        """Sum buyer rows by group; stockpile rows fall into a last row that is dropped."""
+        out = np.empty((len(self.network.groups) + 1, values.shape[1]))
+        return sum_by_supplier(np.ascontiguousarray(values), self.group, out)[:-1]
+
+    # -- during the review ----------------------------------------------------------------------------
+
+    def note_use(self, rows: NDArray[np.int64], use: Array, want: Array, threshold: Array, day: float) -> None:
+        """Record what buyers used of what they wanted.
+
+        Parameters
+        ----------
+        rows : (row,) int
+        use, want : (row, replication) float, t
+            Over the review.
+        threshold : (row, replication) float, t
+            Use below which the review counts as short.
+        """
+        review = float(self.calendar.review)
+        self._use[rows], self._want[rows] = use, want
+        short = use < threshold
+        if short.any():
+            self._note_short(rows, short, use, want, day, review)
+        else:
+            self.was_short[rows] = False
+            self.streak[rows] = 0.0
+        self.used[rows] += use
+        self.wanted[rows] += want
+        self.unmet[rows] += np.maximum(want - use, 0.0)
+
+    def _note_short(self, rows: NDArray[np.int64], short: NDArray[np.bool_], use: Array, want: Array, day: float, review: float) -> None:
+        """Count the days after the shelf ran empty; every following review below the tolerance counts whole."""
+        covered = np.divide(use, want, out=np.ones_like(use), where=want > 0)
+        days = np.where(short, np.where(self.was_short[rows], review, review * (1.0 - covered)), 0.0)
+        self.short_days[rows] += days
+        streak = np.where(short, self.streak[rows] + days, 0.0)
+        self.streak[rows] = streak
+        self.longest[rows] = np.maximum(self.longest[rows], streak)
+        onset = day + review - days
+        group = self.group[rows]
+        np.minimum.at(self.any_short, group, np.where(short, onset, np.inf))
+        after = short & (day + review > self.disruption_start)
+        np.minimum.at(self.first_short, group, np.where(after, np.maximum(onset, self.disruption_start), np.inf))
+        np.maximum.at(self.last_short, group, np.where(after, day + review, -np.inf))
+        self.was_short[rows] = short
+
+    def note_response(self, rows: NDArray[np.int64], curtailed: Array, destroyed: Array) -> None:
+        """Record use given up to price and demand lost to slow adaptation, t; never part of a shortage."""
+        self.curtailed[rows] += np.maximum(curtailed, 0.0)
+        self.destroyed[rows] += np.maximum(destroyed, 0.0)
+
+    def close_review(self, review: int, price: Array, on_hand: Array, requirement: Array, bought: Array, independent: Array | None) -> None:
+        """Record prices, cover and fill of the review.
+
+        Parameters
+        ----------
+        price : (buyer, replication) float
+            Reported price over baseline.
+        on_hand : (buyer, replication) float, t
+        requirement : (buyer, replication) float, t/d
+        bought : (buyer, replication) float, t
+        independent : (buyer, replication) float or None
+            Share of use whose whole chain avoids the named country.
+        """
+        step = float(self.calendar.review)
+        level = self._by_group(price * self.weight)
+        held, needed = self._by_group(on_hand), self._by_group(requirement)
+        cover = np.divide(held, needed, out=np.full_like(held, np.inf), where=needed > 0)
+        np.minimum(self.min_cover, cover, out=self.min_cover)
+        want, use = self._by_group(self._want), self._by_group(self._use)
+        fill = np.divide(use, want, out=np.ones_like(use), where=want > 0)
+        self.price_sum += level * step
+        np.maximum(self.price_peak, level, out=self.price_peak)
+        for i, multiple in enumerate(PRICE_LEVELS):
+            self.days_above[i] += np.where(level > multiple, step, 0.0)
+        self.bill += self._by_group(bought * (price - 1.0) * self.price0)
+        if independent is not None:
+            self.independent += self._by_group(self._use * independent)
+        self._signals = {"price_pressure": level, "days_of_cover": cover, "fill_rate": fill, "shortage": 1.0 - fill}
+        for i, (name, values) in enumerate(zip(SERIES, (level, cover, fill), strict=True)):
+            self.bins[i, :, review] = Bins.index(name, values)
+            self.sums[i, :, review] = np.where(np.isfinite(values), values, 0.0).sum(axis=1)
+
+    # -- for triggers ---------------------------------------------------------------------------------
+
+    def signal(self, metric: str, material: str, country: str) -> Array:
+        """Return a reported quantity of the previous review.
+
+        Parameters
+        ----------
+        metric : {'price_pressure', 'days_of_cover', 'fill_rate', 'shortage'}
+
+        Returns
+        -------
+        (replication,) float
+
+        Raises
+        ------
+        KeyError
+            If the country buys none of the material.
+        """
+        return np.asarray(self._signals[metric][self.network.groups.index((material, country))])
+
+    # -- causes of prices -----------------------------------------------------------------------------
+
+    def note_causes(self, review: int, parts: Array) -> None:
+        """Keep the mean causes of each group's log price.
+
+        Parameters
+        ----------
+        parts : (buyer, cause, replication) float
+            Sum over causes is the delivered log price, without market noise.
+        """
+        if not hasattr(self, "causes"):
+            self.causes = np.zeros((len(self.network.groups), parts.shape[1], self.calendar.reviews))
+        rows = np.flatnonzero(self.group >= 0)
+        weighted = np.einsum("bcr,br->bc", parts[rows], self.weight[rows])
+        np.add.at(self.causes[:, :, review], self.group[rows], weighted)

@@ -1,0 +1,242 @@
+"""Stocks, goods under way, the mass ledger, and what buyers and sellers believe. Metal is moved, never set.
+
+Only this module writes stocks, through verbs; each call enters a ledger that closes at every review in every
+replication: initial + made = used + left unrecovered + stocks + under way.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.balance import Baseline
+from sim.errors import EngineError
+from sim.lanes import landing_within, ship, sum_by_buyer
+from sim.network import Index, Network
+
+Array = NDArray[np.float64]
+
+MASS_TOLERANCE = 1e-9
+"""Largest relative error of the ledger (docs/model.md, section 9)."""
+
+
+class Stocks:
+    """Metal of one block, in tonnes of contained material.
+
+    Parameters
+    ----------
+    network : Network
+    baseline : Baseline
+    review : float, d
+    longest_delay : float, d
+        Longest border delay any policy may hold, so that the ring of slots is long enough.
+
+    Attributes
+    ----------
+    supplier : (supplier, replication) float
+        Output stocks and stockpiles.
+    buyer : (buyer, replication) float
+        On hand.
+    in_transit : (buyer, replication) float
+        Under way and expected to arrive.
+    """
+
+    def __init__(self, network: Network, baseline: Baseline, review: float, longest_delay: float) -> None:
+        self.network, self.review = network, float(review)
+        x, q, flow = baseline.sales, baseline.requirement, baseline.flow
+        self.supplier = baseline.supplier_cover * x - x * review + baseline.holding
+        self.buyer = q * baseline.cover
+        reps = x.shape[1]
+        slots = int(np.ceil(baseline.lead_time.max(initial=review) / review) + np.ceil(longest_delay / review)) + 3
+        self.pipeline = np.zeros((slots, flow.shape[0], reps))
+        self.returning = np.zeros((slots, x.shape[0], reps))
+        self.in_transit = np.zeros_like(q)
+        self.in_return = np.zeros_like(x)
+        self.head = 0
+        self._lane_buffer = np.empty_like(q)
+        self._fill_pipeline(flow, baseline.lead_time)
+        self.made, self.left, self.used = np.zeros_like(x), np.zeros_like(x), np.zeros_like(q)
+        self._initial = self._present()
+
+    def _fill_pipeline(self, flow: Array, lead_time: Array) -> None:
+        """Fill the ring with baseline flow; the first shipment arrives at the first review."""
+        slots, lanes, reps = self.pipeline.shape
+        steps = lead_time / self.review
+        whole = np.floor(steps)
+        late = steps - whole
+        for k in range(slots):
+            full = np.where(k < whole, 1.0, np.where(k == whole, late, 0.0))
+            self.pipeline[k] = flow * self.review * full
+        self.in_transit = sum_by_buyer(self.pipeline.sum(axis=0), self.network.lane_ptr, np.empty_like(self.in_transit))
+
+    # -- verbs --------------------------------------------------------------------------------------
+
+    def arrive(self) -> None:
+        """Land what is due: at its buyer, into the stockpile it was bought for, or back at its seller."""
+        due = self.pipeline[self.head]
+        landed = sum_by_buyer(due, self.network.lane_ptr, self._lane_buffer)
+        self.buyer += landed
+        self.in_transit -= landed
+        np.maximum(self.in_transit, 0.0, out=self.in_transit)
+        back = self.returning[self.head]
+        self.supplier += back
+        self.in_return -= back
+        due.fill(0.0)
+        back.fill(0.0)
+        self.head = (self.head + 1) % self.pipeline.shape[0]
+
+    def make(self, rows: Index, amount: Array) -> None:
+        """Add new output to suppliers' stocks."""
+        self.supplier[rows] += amount
+        self.made[rows] += amount
+
+    def use(self, rows: Index, amount: Array) -> None:
+        """Use metal on hand; never more than there is."""
+        taken = np.minimum(amount, self.buyer[rows])
+        self.buyer[rows] -= taken
+        self.used[rows] += taken
+
+    def leave(self, rows: Index, amount: Array) -> None:
+        """Leave part of an output unrecovered."""
+        self.supplier[rows] -= amount
+        self.left[rows] += amount
+
+    def store(self, buyer: int, supplier: int) -> None:
+        """Move what a stockpile has bought from its receiving dock into the reserve."""
+        self.supplier[supplier] += self.buyer[buyer]
+        self.buyer[buyer] = 0.0
+
+    def send(
+        self, flow: Array, lead_time: Array, border_days: Array, border_share: Array, refused: Array, shipped: Array, received: Array
+    ) -> None:
+        """Ship lane flows out of suppliers' stocks.
+
+        Parameters
+        ----------
+        flow : (lane, replication) float, t
+        border_days, border_share, refused : (lane, replication) float
+            Wait at the border, the share that waits, and the share of that which is refused.
+        shipped : (supplier, replication) float, t
+            Sum of the flow over the supplier's lanes.
+        received : (buyer, replication) float, t
+            Sum of what will reach the buyer.
+        """
+        longest = ship(
+            self.pipeline,
+            self.returning,
+            self.head,
+            flow,
+            lead_time,
+            self.review,
+            border_days,
+            border_share,
+            refused,
+            self.network.lane_supplier,
+        )
+        if longest > self.pipeline.shape[0] - 1:
+            raise EngineError(f"a shipment takes {longest:.1f} reviews, longer than the pipeline of {self.pipeline.shape[0]}")
+        self.supplier -= shipped
+        self.in_transit += received
+
+    def send_back(self, back: Array) -> None:
+        """Note refused goods (supplier, replication), t, that `send` has put on their way back."""
+        self.in_return += back
+
+    # -- views --------------------------------------------------------------------------------------
+
+    def landing(self, days: Array, out: Array) -> Array:
+        """Return goods (buyer, replication), t, that land within some days."""
+        ahead = min(int(np.ceil(days.max(initial=0.0) / self.review)), self.pipeline.shape[0])
+        return landing_within(self.pipeline, self.head, days, self.review, self.network.lane_ptr, ahead, out)
+
+    def _by_material(self, suppliers: Array, buyers: Array) -> Array:
+        total = np.zeros((len(self.network.materials), suppliers.shape[1]))
+        for m, (s, b) in enumerate(zip(self._supplier_slices(), self._buyer_slices(), strict=True)):
+            total[m] = suppliers[s].sum(axis=0) + buyers[b].sum(axis=0)
+        return total
+
+    def _supplier_slices(self) -> list[slice]:
+        bounds = self.network.ranges(self.network.supplier_material)
+        return [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+
+    def _buyer_slices(self) -> list[slice]:
+        bounds = self.network.ranges(self.network.buyer_material)
+        return [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+
+    def _present(self) -> Array:
+        return self._by_material(self.supplier + self.in_return, self.buyer + self.in_transit)
+
+    def imbalance(self) -> Array:
+        """Return the relative error of the ledger, (material, replication)."""
+        given = self._initial + self._by_material(self.made, np.zeros_like(self.used))
+        gone = self._by_material(self.left, self.used) + self._present()
+        return np.asarray(np.abs(given - gone) / np.maximum(np.maximum(given, gone), 1e-12))
+
+    def check(self, day: float) -> None:
+        """Raise if metal was made or lost out of nothing.
+
+        Raises
+        ------
+        EngineError
+            Naming day, material, replication and amount.
+        """
+        error = self.imbalance()
+        if not (error <= MASS_TOLERANCE).all():
+            m, r = np.unravel_index(int(np.nanargmax(error)), error.shape)
+            raise EngineError(f"mass of {self.network.materials[m]} does not close on day {day:g}, replication {r}: off by {error[m, r]:.3g}")
+
+    def under_way(self) -> Array:
+        """Return tonnes in the pipeline, (lane, replication), counted slot by slot."""
+        return np.asarray(self.pipeline.sum(axis=0))
+
+
+class Beliefs:
+    """Prices, smoothed values and habits that carry over from one review to the next.
+
+    Attributes
+    ----------
+    sales : (supplier, replication) float, t/d
+        x, smoothed.
+    shadow : (supplier, replication) float
+        Log shadow price lam; `shadow_smooth` is its EWMA.
+    scarcity, input_cost, caution : (supplier, replication) float
+        Parts of the reserve price.
+    price : (buyer, replication) float
+        Delivered log price p; `price_smooth` is its EWMA.
+    bid : (buyer, replication) float
+        v, the buyer's own log price.
+    adaptation : (buyer, replication) float
+        a of consumers, b of processors' inputs.
+    hoarding : (buyer, replication) float
+        h, the risk signal.
+    structure : (buyer, replication) float
+        S, the structural risk.
+    urgency : (buyer, replication) float
+        60-day EWMA of the gap on the shelf.
+    lead : (buyer, replication) float, d
+        Smoothed mean lead time with the border delay in force.
+    relation : (lane, replication) float, t/d
+        K before growth and rescaling.
+    requirement : (buyer, replication) float, t/d
+        q.
+    wanted : (facility, replication) float, units per day
+    settled : (buyer, replication) bool
+        Whether a plant that opened after the start has filled its shelf once; until then an empty one is no shortage.
+    world_caution : (material, replication) float
+        Smoothed demand-weighted mean of h.
+    """
+
+    def __init__(self, network: Network, baseline: Baseline) -> None:
+        suppliers, buyers = baseline.sales, baseline.requirement
+        self.sales = suppliers.copy()
+        self.shadow, self.shadow_smooth = np.zeros_like(suppliers), np.zeros_like(suppliers)
+        self.scarcity, self.input_cost, self.caution = (np.zeros_like(suppliers) for _ in range(3))
+        self.price, self.price_smooth, self.bid = (np.zeros_like(buyers) for _ in range(3))
+        self.adaptation, self.hoarding, self.structure, self.urgency = (np.zeros_like(buyers) for _ in range(4))
+        self.lead = np.zeros_like(buyers)
+        self.relation = baseline.flow.copy()
+        self.requirement = buyers.copy()
+        self.wanted = baseline.throughput.copy()
+        later = np.array([row.kind == "processor" and network.blueprint.opens_later(row.owner) for row in network.buyers])
+        self.settled = np.repeat(~later[:, None], buyers.shape[1], axis=1)
+        self.world_caution = np.zeros((len(network.materials), buyers.shape[1]))

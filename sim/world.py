@@ -1,0 +1,212 @@
+"""What a process may see of one block: clock, network, numbers, stocks, beliefs, levers and the recorder.
+
+Nodes and policies never import each other; they meet here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from sim.balance import Baseline, offtake_volumes
+from sim.calendar import Calendar, Phase
+from sim.config import schema
+from sim.draws import Draws
+from sim.gates import Gates
+from sim.lanes import sum_by_buyer
+from sim.levers import Levers
+from sim.network import Index, Network
+from sim.recorder import Recorder
+from sim.state import Beliefs, Stocks
+
+Array = NDArray[np.float64]
+
+LANE_FLOOR = 0.01
+"""Old relationships never fall below this share of their baseline: a ban freezes them, it does not erase them."""
+
+
+@dataclass(frozen=True)
+class Habits:
+    """Behavioural parameters drawn for a block, each (replication,) (schema.Behaviour has their meaning)."""
+
+    values: Mapping[str, Array]
+    v_max: float
+    tolerance: float
+
+    @classmethod
+    def drawn(cls, behaviour: schema.Behaviour, draws: Draws) -> Habits:
+        """Draw every number of a behaviour file."""
+        numbers = {name: value for name, value in behaviour if isinstance(value, schema.Number)}
+        values = {name: draws.number(number) for name, number in numbers.items()}
+        return cls(values, behaviour.v_max.value, behaviour.shortage_tolerance.value)
+
+    def __getattr__(self, name: str) -> Array:
+        try:
+            return self.values[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+class Growth:
+    """The demand path as a factor on the baseline, per material and review.
+
+    Parameters
+    ----------
+    world : schema.World
+    path : str
+        Name of a demand path, or ``flat``.
+    calendar : Calendar
+    """
+
+    def __init__(self, world: schema.World, path: str, calendar: Calendar, draws: Draws) -> None:
+        reps = draws.replications
+        self.factor = np.ones((len(world.materials), calendar.reviews, reps))
+        if path == "flat":
+            return
+        order = {name: i for i, name in enumerate(world.materials)}
+        for mineral, materials in world.minerals.items():
+            years = world.demand[path][mineral].years
+            factor = self._index(years, calendar, draws)
+            for material in materials:
+                self.factor[order[material]] = factor
+
+    @staticmethod
+    def _index(years: Mapping[int, schema.Number], calendar: Calendar, draws: Draws) -> Array:
+        """Log-linear between mid-years, 1 at the start of the run."""
+        at = np.array([float(calendar.years_since(year)[0]) for year in sorted(years)])
+        when = calendar.times / 365.25
+        logs = np.log([draws.number(years[year]) for year in sorted(years)])
+        path = np.array([np.interp(when, -at, logs[:, r]) for r in range(draws.replications)]).T
+        start = np.array([np.interp(0.0, -at, logs[:, r]) for r in range(draws.replications)])
+        return np.asarray(np.exp(path - start))
+
+
+class World:
+    """One block of one scenario while it runs.
+
+    Attributes
+    ----------
+    env : simpy.Environment
+        Its clock counts days; it starts one review early, so that the first wait ends at day 0.
+    day : float
+        Start of the review in hand.
+    review : int
+        Index of the review in hand.
+    growth : (material, review, replication) float
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        gates: Gates,
+        baseline: Baseline,
+        draws: Draws,
+        calendar: Calendar,
+        growth: Growth,
+        longest_delay: float,
+        switches: schema.Switches,
+        independent_of: str | None = None,
+        policies: tuple[str, ...] = (),
+    ) -> None:
+        self.calendar, self.network, self.gates, self.baseline, self.draws = calendar, network, gates, baseline, draws
+        self.step = calendar.review
+        self.env = simpy.Environment(initial_time=-self.step)
+        self.switches = switches
+        self.growth = growth.factor
+        self.habits = Habits.drawn(network.world.behaviour, draws)
+        self.stocks = Stocks(network, baseline, self.step, longest_delay)
+        self.beliefs = Beliefs(network, baseline)
+        self.levers = Levers(network, gates, draws.replications)
+        self.offtake_lanes, self.offtake_of, self.offtake_volume = offtake_volumes(network, draws, baseline)
+        self.independent_of, self.policies = independent_of, policies
+        self.recorder = Recorder(network, baseline, calendar, draws.replications)
+        self.lane_flow = baseline.flow * float(self.step)
+        self._base_of_buyer = _sum_lanes(network, baseline.flow)
+        self.plant_capacity = np.zeros_like(baseline.throughput)
+        self.lane_baseline = baseline.flow.copy()
+        self.lane_scale = np.ones_like(baseline.requirement)
+
+    # -- clock --------------------------------------------------------------------------------------
+
+    def next(self, phase: Phase, stage: int = 0) -> simpy.Event:
+        """Return the event of this phase in the next review.
+
+        Parameters
+        ----------
+        phase : Phase
+        stage : int
+            Order within the phase, for example upstream before downstream; 0 to 999.
+        """
+        event = simpy.Event(self.env)
+        event._ok, event._value = True, None
+        self.env.schedule(event, priority=int(phase) * 1000 + stage, delay=self.step)  # type: ignore[arg-type]
+        return event
+
+    @property
+    def day(self) -> float:
+        """Days since the start."""
+        return float(self.env.now)
+
+    @property
+    def review(self) -> int:
+        """Index of the review in hand."""
+        return int(self.env.now) // self.step
+
+    @property
+    def growth_now(self) -> Array:
+        """(material, replication) demand path over its start."""
+        return np.asarray(self.growth[:, self.review])
+
+    # -- views that policies use ----------------------------------------------------------------------
+
+    def signal(self, metric: str, material: str, country: str) -> Array:
+        """Return a reported quantity of the previous review, (replication,) (see `Recorder.signal`)."""
+        return self.recorder.signal(metric, material, country)
+
+    def base_flow(self, groups: tuple[Index, ...]) -> Array:
+        """Return baseline flow with growth and offtakes, (group, replication), t/d."""
+        return np.array([self.lane_baseline[group].sum(axis=0) for group in groups]).reshape(len(groups), self.draws.replications)
+
+    def last_flow(self, groups: tuple[Index, ...]) -> Array:
+        """Return what was shipped in the last review, (group, replication), t/d."""
+        flows = np.array([self.lane_flow[group].sum(axis=0) for group in groups])
+        return flows.reshape(len(groups), self.draws.replications) / self.step
+
+    def open_plant(self, name: str, capacity: Array, level: Array) -> None:
+        """Set how far a plant that opened after the start has ramped up, with its offtakes.
+
+        Parameters
+        ----------
+        capacity : (replication,) float, units of its process per day
+        level : (replication,) float in [0, 1]
+        """
+        self.plant_capacity[self.network.facility_index[name]] = capacity * level
+        for number, offtake in enumerate(self.network.blueprint.offtakes):
+            if offtake.plant == name:
+                self.levers.open_offtake(number, level)
+
+    # -- relationships --------------------------------------------------------------------------------
+
+    def update_lanes(self) -> None:
+        """Bring lane baselines to today's growth and offtakes; a buyer's contracts always sum to the same.
+
+        New lanes enter with their volume times their ramp; all lanes of a buyer that had trade before are
+        then rescaled, from the unscaled volumes each time, so that extra contracts do not cheapen a calm market.
+        """
+        network, levers = self.network, self.levers
+        growth = self.growth_now[network.buyer_material]
+        unscaled = self.baseline.flow * growth[network.lane_buyer]
+        if self.offtake_lanes.size and levers.ramp.any():
+            np.add.at(unscaled, self.offtake_lanes, self.offtake_volume * levers.ramp[self.offtake_of])
+            total = _sum_lanes(network, unscaled)
+            base = self._base_of_buyer * growth
+            self.lane_scale = np.where((base > 0) & (total > base), np.divide(base, total, out=np.ones_like(base), where=total > 0), 1.0)
+            unscaled *= self.lane_scale[network.lane_buyer]
+        self.lane_baseline = unscaled
+
+
+def _sum_lanes(network: Network, values: Array) -> Array:
+    return sum_by_buyer(np.ascontiguousarray(values), network.lane_ptr, np.empty((len(network.buyers), values.shape[1])))
