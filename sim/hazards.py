@@ -105,8 +105,7 @@ def available_capacity(network: Network, draws: Draws, calendar: Calendar) -> Ar
     for i, (name, facility) in enumerate(network.blueprint.facilities.items()):
         outage = _outage_of(network, name, facility)
         if outage is not None:
-            down = down_share(draws, f"facilities.{name}", outage.time_to_failure, outage.repair_time, calendar)
-            share[:, i] -= draws.number(outage.severity) * down
+            share[:, i] -= draws.number(outage.severity) * _sites_down(draws, name, facility, outage, calendar)
     for name, shock in network.world.hazards.shocks.items():
         down = draws.number(shock.severity) * down_share(draws, f"hazards.{name}", shock.time_to_failure, shock.repair_time, calendar)
         struck = network.expand(shock.countries)
@@ -114,6 +113,14 @@ def available_capacity(network: Network, draws: Draws, calendar: Calendar) -> Ar
             if facility.country in struck and (shock.processes is None or facility.process in shock.processes):
                 share[:, i] *= 1.0 - down
     return share
+
+
+def _sites_down(draws: Draws, name: str, facility: schema.Facility, outage: schema.Outage, calendar: Calendar) -> Array:
+    """Mean over the plants a facility stands for, each with a luck of its own, (review, replication)."""
+    sites = 1 if facility.sites is None else max(1, round(facility.sites.value))
+    entities = [f"facilities.{name}" if sites == 1 else f"facilities.{name}#{site}" for site in range(sites)]
+    down = [down_share(draws, entity, outage.time_to_failure, outage.repair_time, calendar) for entity in entities]
+    return np.asarray(sum(down[1:], down[0]) / sites)
 
 
 def hazards(world: World) -> Iterator[simpy.Event]:

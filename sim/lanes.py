@@ -139,3 +139,92 @@ def landing_within(pipeline: Array, head: int, days: Array, review: float, lane_
                     if share > 0.0:
                         out[b, r] += min(share, 1.0) * pipeline[slot, lane, r]
     return out
+
+
+@njit(cache=True)
+def relations_now(
+    relation: Array, growth: Array, scale: Array, opened: Array, release: Array, lane_buyer: Index, out: Array
+) -> Array:
+    """Return K of every lane today: relationship times growth and rescaling, as far as the lane is open.
+
+    Parameters
+    ----------
+    relation, opened, release : (lane, replication) float
+        `release` is the prior flow of stockpiles on offer, t/d.
+    growth, scale : (buyer, replication) float
+    out : (lane, replication) float, t/d
+        Overwritten and returned.
+    """
+    for lane in range(lane_buyer.size):
+        b = lane_buyer[lane]
+        out[lane] = relation[lane] * growth[b] * scale[b] * opened[lane] + release[lane]
+    return out
+
+
+@njit(cache=True)
+def adapt_relations(
+    relation: Array,
+    flow: Array,
+    release: Array,
+    baseline: Array,
+    growth: Array,
+    scale: Array,
+    lane_buyer: Index,
+    review: float,
+    tau_k: Array,
+    tau_0: Array,
+    floor: float,
+) -> None:
+    """Let relationships follow trade and return to their origin (docs/model.md, equation 12).
+
+    ``dK/dt = (f - K) / tau_K + (K0 - K) / tau_0`` on lanes that have a baseline, never below a share of it.
+
+    Parameters
+    ----------
+    relation : (lane, replication) float, t/d
+        Changed in place; without growth and rescaling.
+    flow : (lane, replication) float, t per review
+    release : (lane, replication) float, t/d
+        Prior flow of stockpiles, which leaves no relationship.
+    baseline : (lane, replication) float, t/d
+        K0 with growth and rescaling.
+    growth, scale : (buyer, replication) float
+    tau_k, tau_0 : (replication,) float, d
+    """
+    for lane in range(lane_buyer.size):
+        b = lane_buyer[lane]
+        for r in range(relation.shape[1]):
+            factor = growth[b, r] * scale[b, r]
+            origin = baseline[lane, r] / factor if factor > 0.0 else 0.0
+            if origin > 0.0:
+                old = relation[lane, r]
+                traded = (flow[lane, r] / review - release[lane, r]) / factor
+                new = old + review * ((traded - old) / tau_k[r] + (origin - old) / tau_0[r])
+                relation[lane, r] = max(new, floor * origin)
+
+
+@njit(cache=True)
+def mean_lead(
+    weight: Array, lead_time: Array, border_days: Array, border_share: Array, lane_ptr: Index, out: Array
+) -> Array:
+    """Return each buyer's mean lead time with the border delay in force, weighted by baseline flow.
+
+    Parameters
+    ----------
+    weight : (lane, replication) float, t/d
+    lead_time, border_days : (lane, replication) float, d
+    border_share : (lane, replication) float
+    out : (buyer, replication) float, d
+        Overwritten and returned; the plain mean where a buyer has no baseline flow.
+    """
+    for b in range(lane_ptr.size - 1):
+        start, end = lane_ptr[b], lane_ptr[b + 1]
+        for r in range(out.shape[1]):
+            total, days, plain = 0.0, 0.0, 0.0
+            for lane in range(start, end):
+                wait = lead_time[lane, r] + border_days[lane, r] * border_share[lane, r]
+                total += weight[lane, r]
+                days += weight[lane, r] * wait
+                plain += wait
+            out[b, r] = days / total if total > 0.0 else plain / max(end - start, 1)
+    return out

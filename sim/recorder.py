@@ -214,6 +214,6 @@ class Recorder:
         """
         if not hasattr(self, "causes"):
             self.causes = np.zeros((len(self.network.groups), parts.shape[1], self.calendar.reviews))
-        rows = np.flatnonzero(self.group >= 0)
-        weighted = np.einsum("bcr,br->bc", parts[rows], self.weight[rows])
-        np.add.at(self.causes[:, :, review], self.group[rows], weighted)
+        weighted = np.einsum("bcr,br->bc", parts, self.weight)
+        out = np.empty((len(self.network.groups) + 1, parts.shape[1]))
+        self.causes[:, :, review] = sum_by_supplier(weighted, self.group, out)[:-1]

@@ -134,6 +134,52 @@ def repeat(case: Case, replications: int) -> Case:
     )
 
 
+def stack(cases: list[Case]) -> Case:
+    """Return cases of one topology as the replications of one case."""
+    names = [k for k, v in vars(cases[0]).items() if isinstance(v, np.ndarray)]
+    columns = {k: np.ascontiguousarray(np.hstack([getattr(c, k) for c in cases])) for k in names}
+    return replace(cases[0], **columns)
+
+
+def relabel(
+    case: Case,
+    suppliers: list[int] | None = None,
+    buyers: list[int] | None = None,
+    lanes: list[int] | None = None,
+    extra_gates: list[set[int]] | None = None,
+    licensed: bool = True,
+) -> tuple[Case, npt.NDArray[np.int64]]:
+    """Return a case with suppliers and buyers in another order, and the old number of each lane.
+
+    ``lanes`` are those kept; ``extra_gates`` say which (old) lanes pass additional gates of infinite
+    capacity; ``licensed=False`` leaves the licences out.
+    """
+    t = case.topology
+    ns, nb, ng = int(t.supplier_ptr[-1]), int(t.buyer_ptr[-1]), int(t.gate_ptr[-1])
+    suppliers, buyers = suppliers or list(range(ns)), buyers or list(range(nb))
+    extra = extra_gates or []
+    kept = set(range(t.lane_supplier.size) if lanes is None else lanes)
+    old_lanes = [i for b in buyers for i in range(t.lane_ptr[b], t.lane_ptr[b + 1]) if i in kept]
+    old_licences = [k for b in buyers for k in range(t.licence_ptr[b], t.licence_ptr[b + 1])] if licensed else []
+    owner = np.repeat(np.arange(nb), np.diff(t.lane_ptr))
+    gates = [[int(g) for g in t.lane_gate[t.lane_gate_ptr[i] : t.lane_gate_ptr[i + 1]]] for i in old_lanes]
+    gates = [g + [ng + e for e, group in enumerate(extra) if i in group] for g, i in zip(gates, old_lanes, strict=True)]
+    topology = make_topology(
+        ns, nb, [(buyers.index(owner[i]), suppliers.index(t.lane_supplier[i])) for i in old_lanes],
+        ng + len(extra), gates,
+        [int(t.licence_ptr[b + 1] - t.licence_ptr[b]) if licensed else 0 for b in buyers],
+        [old_licences.index(t.lane_licence[i]) if licensed and t.lane_licence[i] >= 0 else -1 for i in old_lanes],
+    )  # fmt: skip
+    order = {"weight": old_lanes, "wedge": old_lanes}
+    order |= {name: buyers for name in vars(case) if name.startswith("demand_")}
+    order |= dict.fromkeys(("available", "floor", "supplier_scale"), suppliers)
+    order |= dict.fromkeys(("licence_cap", "licence_scale"), old_licences)
+    columns = {k: np.ascontiguousarray(getattr(case, k)[np.array(v, np.int64)]) for k, v in order.items()}
+    for name, value in (("gate_cap", np.inf), ("gate_scale", 1.0)):
+        columns[name] = np.vstack([getattr(case, name), np.full((len(extra), case.theta.shape[1]), value)])
+    return replace(case, topology=topology, **columns), np.array(old_lanes, np.int64)
+
+
 # ---- The equations
 
 

@@ -311,6 +311,7 @@ class Facility(Section):
     utilisation: Ratio | None = Field(
         None, description="throughput over what it can make when up; from `behaviour` unless given"
     )
+    sites: Positive | None = Field(None, description="plants it stands for, which fail one by one; 1 unless given")
     opens: Date | None = Field(
         None, description="first output of a plant already decided; throughput is then its capacity"
     )

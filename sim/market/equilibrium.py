@@ -738,7 +738,10 @@ def _start(n: int, count: int, market: _Market, theta: float, v_max: float) -> b
     it starts at the new one.
     """
     for j in range(n):
-        market.rows[j].trial = market.rows[j].lam
+        row = market.rows[j]
+        if not row.free:
+            row.lam = row.floor
+        row.trial = row.lam
     solved = _evaluate(n, count, market, theta, v_max)
     moved = False
     for j in range(n):

@@ -104,27 +104,60 @@ def attribute(
             parts[b, REROUTING, r] += price[b, r] - explained
 
 
-def trace_inputs(contributions: Array, input_cost: Array, price_smooth: Array, parts_smooth: Array, out: Array) -> None:
-    """Split one supplier's input cost by the causes of its inputs' smoothed prices.
+@njit(cache=True)
+def pass_on_costs(
+    pair_ptr: Index,
+    pair_supplier: Index,
+    pair_buyer: Index,
+    value_share: Array,
+    price_smooth: Array,
+    parts_smooth: Array,
+    input_cost: Array,
+    input_parts: Array,
+) -> None:
+    """Fill the replacement cost of suppliers' inputs and its causes (docs/model.md, equation 8).
+
+    ``input cost = ln(1 + sum_i chi_i (exp(p_i) - 1))``; an input's part of it is shared by the causes of the
+    input's own smoothed price, its scarcity becoming scarcity upstream.
 
     Parameters
     ----------
-    contributions : (input, replication) float
-        ``chi * (exp(p) - 1)`` of each input.
-    input_cost : (replication,) float
-        ``ln(1 + sum of contributions)``.
-    price_smooth : (input, replication) float
-    parts_smooth : (input, cause, replication) float
-        Sum over causes is `price_smooth`.
-    out : (cause, replication) float
-        Overwritten; sums over causes to `input_cost`.
+    pair_ptr : (pair supplier + 1,) int
+        Inputs of supplier ``pair_supplier[i]`` are the buyer rows ``pair_buyer[pair_ptr[i]:pair_ptr[i + 1]]``.
+    value_share : (buyer, replication) float
+        chi times the class share.
+    price_smooth : (buyer, replication) float
+    parts_smooth : (buyer, cause, replication) float
+        Sums over causes to the smoothed price.
+    input_cost : (supplier, replication) float
+        Overwritten where a supplier has inputs.
+    input_parts : (supplier, cause, replication) float
+        Overwritten; sums over causes to the input cost.
     """
-    total = contributions.sum(axis=0)
-    plain = np.abs(total) > 1e-12
-    scale = np.divide(input_cost, total, out=np.zeros_like(total), where=plain)
-    traced = np.abs(price_smooth) > 1e-9
-    per_price = np.divide(contributions * scale, price_smooth, out=np.zeros_like(price_smooth), where=traced)
-    out[:] = (per_price[:, None, :] * parts_smooth).sum(axis=0)
-    out[UPSTREAM] += out[OWN]
-    out[OWN] = 0.0
-    out[UNTRACED] += input_cost - out.sum(axis=0)
+    causes, reps = input_parts.shape[1], input_parts.shape[2]
+    for i in range(pair_supplier.size):
+        s = pair_supplier[i]
+        for r in range(reps):
+            total = 0.0
+            for k in range(pair_ptr[i], pair_ptr[i + 1]):
+                b = pair_buyer[k]
+                total += value_share[b, r] * (np.exp(price_smooth[b, r]) - 1.0)
+            cost = np.log1p(total)
+            input_cost[s, r] = cost
+            for c in range(causes):
+                input_parts[s, c, r] = 0.0
+            if abs(total) < 1e-12:
+                input_parts[s, UNTRACED, r] = cost
+                continue
+            left = cost
+            for k in range(pair_ptr[i], pair_ptr[i + 1]):
+                b = pair_buyer[k]
+                price = price_smooth[b, r]
+                if abs(price) < 1e-9:
+                    continue
+                scale = value_share[b, r] * (np.exp(price) - 1.0) * cost / (total * price)
+                for c in range(causes):
+                    part = scale * parts_smooth[b, c, r]
+                    input_parts[s, UPSTREAM if c == OWN else c, r] += part
+                    left -= part
+            input_parts[s, UNTRACED, r] += left

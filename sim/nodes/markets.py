@@ -14,10 +14,10 @@ import simpy
 from numpy.typing import NDArray
 
 from sim.calendar import Phase
-from sim.lanes import sum_by_buyer, sum_by_supplier
+from sim.lanes import adapt_relations, mean_lead, relations_now, sum_by_buyer, sum_by_supplier
 from sim.market.equilibrium import clear_markets
 from sim.market.orders import Demand, order_demand, scarcity_price, shelf_gap, urgency_window
-from sim.market.prices import CAUSES, attribute, trace_inputs
+from sim.market.prices import CAUSES, attribute, pass_on_costs
 from sim.nodes.consumers import noise_path
 from sim.world import LANE_FLOOR, World
 
@@ -64,6 +64,10 @@ class Book:
         self.elasticity = world.baseline.thrift * world.habits.eps
         self.noise = self._price_noise()
         self.inputs_of = self._inputs_of_suppliers()
+        self.pair_ptr = np.cumsum([0] + [rows.size for _, rows in self.inputs_of]).astype(np.int64)
+        self.pair_supplier = np.array([s for s, _ in self.inputs_of], dtype=np.int64)
+        self.pair_buyer = np.concatenate([rows for _, rows in self.inputs_of] or [np.empty(0, dtype=np.int64)])
+        self.chi = world.baseline.value_share * world.baseline.class_share[:, None]
         self._ramp = np.zeros_like(world.levers.ramp)
         causes = len(CAUSES) + len(world.policies)
         self.parts, self.parts_smooth = np.zeros((buyers, causes, reps)), np.zeros((buyers, causes, reps))
@@ -147,21 +151,24 @@ class Book:
 
     def _relations(self) -> Array:
         """Return K of every lane, t/d: relationships with growth, new offtakes, and stockpiles on offer."""
-        world = self.world
+        world, levers = self.world, self.world.levers
         growth = world.growth_now[self.buyer_material]
         if world.offtake_lanes.size:
-            change = world.levers.ramp - self._ramp
-            if change.any():
-                added = world.offtake_volume * change[world.offtake_of] / growth[world.network.lane_buyer[world.offtake_lanes]]
-                np.add.at(world.beliefs.relation, world.offtake_lanes, added)
-                np.maximum(world.beliefs.relation, 0.0, out=world.beliefs.relation)
-                self._ramp = world.levers.ramp.copy()
-        relation = world.beliefs.relation * (growth * world.lane_scale)[world.network.lane_buyer]
-        relation *= world.levers.open
-        relation += world.levers.release_lane
-        if world.levers.fill.any():
-            relation = self._with_fills(relation)
-        return relation
+            self._enter_offtakes(growth)
+        relation = relations_now(
+            world.beliefs.relation, growth, world.lane_scale, levers.open, levers.release_lane, world.network.lane_buyer, self._lane_work
+        )
+        return self._with_fills(relation) if levers.fill.any() else relation
+
+    def _enter_offtakes(self, growth: Array) -> None:
+        """Let new lanes join with what their ramp added since the last review."""
+        world = self.world
+        change = world.levers.ramp - self._ramp
+        if change.any():
+            added = world.offtake_volume * change[world.offtake_of] / growth[world.network.lane_buyer[world.offtake_lanes]]
+            np.add.at(world.beliefs.relation, world.offtake_lanes, added)
+            np.maximum(world.beliefs.relation, 0.0, out=world.beliefs.relation)
+            self._ramp = world.levers.ramp.copy()
 
     def _with_fills(self, relation: Array) -> Array:
         """Let a filling stockpile meet every supplier in the shares of its sales."""
@@ -174,15 +181,15 @@ class Book:
         return relation
 
     def _mean_lead(self) -> Array:
-        """Mean lead time of each buyer with the border delay in force, weighted by baseline flow, days."""
-        world, lane_ptr = self.world, self.world.network.lane_ptr
-        weight = world.lane_baseline
-        days = world.baseline.lead_time + world.levers.border_days * world.levers.border_share
-        total = sum_by_buyer(weight, lane_ptr, np.empty_like(self._buyer_sum))
-        mean = sum_by_buyer(weight * days, lane_ptr, np.empty_like(self._buyer_sum))
-        plain = sum_by_buyer(days, lane_ptr, np.empty_like(self._buyer_sum))
-        count = np.maximum(np.diff(lane_ptr), 1)[:, None]
-        return np.where(total > 0, np.divide(mean, total, out=np.zeros_like(mean), where=total > 0), plain / count)
+        world, levers = self.world, self.world.levers
+        return mean_lead(
+            world.lane_baseline,
+            world.baseline.lead_time,
+            levers.border_days,
+            levers.border_share,
+            world.network.lane_ptr,
+            self._buyer_sum,
+        )
 
     def _risk(self) -> None:
         """Update structural risk S, the fading precautionary motive h and its world mean (docs/model.md, eq. 10)."""
@@ -282,13 +289,12 @@ class Book:
         return sales
 
     def _input_cost(self) -> None:
-        """Replacement cost of inputs in the reserve, and its causes: ln(1 + sum chi (exp(p) - 1))."""
-        world, beliefs, base = self.world, self.world.beliefs, self.world.baseline
-        for s, rows in self.inputs_of:
-            share = base.value_share[rows] * base.class_share[rows][:, None]
-            contributions = share * np.expm1(beliefs.price_smooth[rows])
-            beliefs.input_cost[s] = np.log1p(contributions.sum(axis=0))
-            trace_inputs(contributions, beliefs.input_cost[s], beliefs.price_smooth[rows], self.parts_smooth[rows], self.input_parts[s])
+        """Replacement cost of inputs in the reserve, and its causes."""
+        beliefs = self.world.beliefs
+        pass_on_costs(
+            self.pair_ptr, self.pair_supplier, self.pair_buyer, self.chi,
+            beliefs.price_smooth, self.parts_smooth, beliefs.input_cost, self.input_parts,
+        )  # fmt: skip
 
     def _scales(self) -> tuple[Array, Array]:
         """Baseline t per review through each gate and licence."""
@@ -314,18 +320,20 @@ class Book:
         world.lane_flow[:] = self.flow
 
     def _adapt_relations(self) -> None:
-        """Relationships follow trade slowly and remember where they began (docs/model.md, equation 12)."""
-        world, habits, network = self.world, self.world.habits, self.world.network
-        buyer = network.lane_buyer
-        growth = world.growth_now[self.buyer_material][buyer]
-        scale = growth * world.lane_scale[buyer]
-        origin = np.divide(world.lane_baseline, scale, out=np.zeros_like(scale), where=scale > 0)
-        relation = world.beliefs.relation
-        traded = (self.flow / self.step - world.levers.release_lane) / scale
-        change = self.step * ((traded - relation) / habits.tau_K + (origin - relation) / habits.tau_0)
-        qualified = origin > 0
-        relation += np.where(qualified, change, 0.0)
-        np.maximum(relation, LANE_FLOOR * origin, out=relation)
+        world = self.world
+        adapt_relations(
+            world.beliefs.relation,
+            self.flow,
+            world.levers.release_lane,
+            world.lane_baseline,
+            world.growth_now[self.buyer_material],
+            world.lane_scale,
+            world.network.lane_buyer,
+            self.step,
+            world.habits.tau_K,
+            world.habits.tau_0,
+            LANE_FLOOR,
+        )
 
     def _remember(self) -> None:
         world, beliefs = self.world, self.world.beliefs
