@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from sim.config import schema
@@ -20,8 +21,11 @@ from sim.network import BuyerRow, Index, Network, Offtake, SupplierRow
 
 Array = NDArray[np.float64]
 
-FIT_TOLERANCE = 1e-13
-"""Largest relative error of a margin after balancing."""
+FIT_TOLERANCE = 1e-12
+"""Relative error of a supplier's sales at which balancing stops."""
+
+ACCEPTED = 1e-10
+"""Largest relative error that still counts as balanced."""
 
 FIT_ROUNDS = 20_000
 
@@ -403,33 +407,63 @@ def _fit(material: str, network: Network, lanes: Index, prior: Array, sales: Arr
     suppliers, row = np.unique(network.lane_supplier[lanes], return_inverse=True)
     buyers, column = np.unique(network.lane_buyer[lanes], return_inverse=True)
     flow = prior.copy()
-    supply, demand = sales[suppliers], requirement[buyers]
-    rows, columns = _incidence(row, len(suppliers)), _incidence(column, len(buyers))
-    error = np.inf
-    for _ in range(FIT_ROUNDS):
-        flow *= _ratio(supply, rows @ flow)[row]
-        flow *= _ratio(demand, columns @ flow)[column]
-        error = float(np.max(np.abs(rows @ flow - supply) / np.maximum(supply, supply.max() * 1e-9)))
-        if error < FIT_TOLERANCE * 10:
-            return flow
-    worst = int(np.argmax(np.max(np.abs(rows @ flow - supply) / np.maximum(supply, supply.max() * 1e-9), axis=1)))
-    if error < 1e-10:
-        return flow
-    raise _fail(
-        f"trade.{material}",
-        f"no trade on the given lanes lets '{network.suppliers[suppliers[worst]].owner}' sell what it makes (off by {error:.2%}); "
-        "add a source to a buyer, or change its share.",
-    )
+    worst, error = fit_margins(flow, row, column, sales[suppliers], requirement[buyers], FIT_ROUNDS, FIT_TOLERANCE)
+    if error > ACCEPTED:
+        raise _fail(
+            f"trade.{material}",
+            f"no trade on the given lanes lets '{network.suppliers[suppliers[worst]].owner}' sell what it makes (off by {error:.2%}); "
+            "add a source to a buyer, or change its share.",
+        )
+    return flow
 
 
-def _incidence(index: Index, count: int) -> Array:
-    matrix = np.zeros((count, index.size))
-    matrix[index, np.arange(index.size)] = 1.0
-    return matrix
+@njit(cache=True)
+def fit_margins(
+    flow: Array, row: Index, column: Index, supply: Array, demand: Array, rounds: int, tolerance: float
+) -> tuple[int, float]:
+    """Balance flows to their margins in place, by iterative proportional fitting (Deming and Stephan 1940).
 
+    Parameters
+    ----------
+    flow : (lane, replication) float
+        Prior; overwritten.
+    row, column : (lane,) int
+        Supplier and buyer of each lane.
+    supply : (supplier, replication) float
+    demand : (buyer, replication) float
 
-def _ratio(wanted: Array, present: Array) -> Array:
-    return np.divide(wanted, present, out=np.zeros_like(wanted), where=present > 0)
+    Returns
+    -------
+    int, float
+        The supplier whose sales are furthest off in any replication, and by which share.
+    """
+    worst_row, worst = 0, 0.0
+    rows, columns = np.empty(supply.shape[0]), np.empty(demand.shape[0])
+    for r in range(flow.shape[1]):
+        small = supply[:, r].max() * 1e-9
+        error, at = np.inf, 0
+        for _ in range(rounds):
+            rows[:] = 0.0
+            for lane in range(row.size):
+                rows[row[lane]] += flow[lane, r]
+            error = 0.0
+            for i in range(rows.size):
+                off = abs(rows[i] - supply[i, r]) / max(supply[i, r], small)
+                if off > error:
+                    error, at = off, i
+                rows[i] = supply[i, r] / rows[i] if rows[i] > 0.0 else 0.0
+            columns[:] = 0.0
+            for lane in range(row.size):
+                flow[lane, r] *= rows[row[lane]]
+                columns[column[lane]] += flow[lane, r]
+            for lane in range(row.size):
+                total = columns[column[lane]]
+                flow[lane, r] *= demand[column[lane], r] / total if total > 0.0 else 0.0
+            if error < tolerance:
+                break
+        if error > worst:
+            worst_row, worst = at, error
+    return worst_row, worst
 
 
 def _moved_shares(network: Network, prior: Array, flow: Array) -> dict[str, float]:

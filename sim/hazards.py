@@ -21,7 +21,7 @@ from sim.world import World
 
 Array = NDArray[np.float64]
 
-BURN_IN = 5.0
+BURN_IN = 3.0
 """Cycles run before the start, so that the process is stationary at day 0."""
 
 

@@ -68,11 +68,24 @@ class Offtake:
 
 @dataclass
 class Blueprint:
-    """A world with what its policies add, before rows are laid out."""
+    """A world with what its policies add, before rows are laid out.
+
+    Attributes
+    ----------
+    facilities : dict
+        Those of the world, then those of policies.
+    offtakes : list of Offtake
+    sellers : dict
+        Stockpile that may sell -> names of its beneficiaries.
+    fillers : set of str
+        Stockpiles that may buy.
+    """
 
     world: schema.World
     facilities: dict[str, schema.Facility] = field(default_factory=dict)
     offtakes: list[Offtake] = field(default_factory=list)
+    sellers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    fillers: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         for name, facility in self.world.facilities.items():
@@ -93,6 +106,10 @@ class Blueprint:
         for material in process.inputs:
             for supplier, share in facility.suppliers.get(material, {}).items():
                 self.offtakes.append(Offtake(name, material, (supplier,), {name: share}, plant=name))
+
+    def let_sell(self, stockpile: str, beneficiaries: tuple[str, ...]) -> None:
+        """Give a stockpile lanes to its beneficiaries."""
+        self.sellers[stockpile] = self.sellers.get(stockpile, ()) + beneficiaries
 
     def opens_later(self, facility: str) -> bool:
         """Whether a facility has no output at the start."""
@@ -162,13 +179,14 @@ class Network:
 
     def _trades(self, supplier: SupplierRow, row: BuyerRow) -> bool:
         if supplier.stockpile:
-            return row.kind != "stockpile" or supplier.owner != row.owner
+            names = self.blueprint.sellers.get(supplier.owner, ())
+            return row.kind != "stockpile" and any(self.matches(name, row.owner, row.country) for name in names)
         if self._has_offtake(supplier, row):
             return True
         if self.blueprint.opens_later(supplier.owner):
             return False
         if row.kind == "stockpile":
-            return True
+            return row.owner in self.blueprint.fillers
         if row.kind == "processor" and self.blueprint.opens_later(row.owner):
             return False
         return self.prior_weight(supplier, row) is not None

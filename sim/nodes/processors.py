@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import simpy
+from numba import njit
 from numpy.typing import NDArray
 
 from sim.calendar import Phase
@@ -18,6 +19,7 @@ from sim.nodes.production import put_out, usual_throughput, wanted_throughput
 from sim.world import World
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 IDLE_SHARE = 0.02
 """A plant keeps buying for at least this share of its baseline, so that one that starved once starts again."""
@@ -38,72 +40,138 @@ def processor(world: World, rows: ProcessRows, stage: int) -> Iterator[simpy.Eve
 
 
 class Plant:
-    """All facilities of one process: shapes (input, member, class, replication)."""
+    """All facilities of one process, with scratch arrays (row, replication) over inputs, members and classes."""
 
     def __init__(self, world: World, rows: ProcessRows) -> None:
         self.world, self.rows = world, rows
         self.flat = rows.inputs.reshape(-1)
-        self.shape = (*rows.inputs.shape, world.draws.replications)
-        self.share = world.baseline.class_share[rows.inputs[0]][..., None]
+        shape = (self.flat.size, world.draws.replications)
+        self.need, self.reach, self.used = np.empty(shape), np.empty(shape), np.empty(shape)
+        self.curtailed, self.destroyed = np.empty(shape), np.empty(shape)
+        self.throughput = np.empty((rows.facility.size, world.draws.replications))
 
     def run(self) -> None:
         """Make what is wanted as far as inputs reach, and set what to buy for."""
-        world, rows = self.world, self.rows
+        world, rows, habits, beliefs = self.world, self.rows, self.world.habits, self.world.beliefs
         wanted = wanted_throughput(world, rows)
-        self._adapt()
-        recipe = self._recipe()
-        need = recipe * wanted[None, :, None, :] * float(world.step)
-        stock = world.stocks.buyer[self.flat].reshape(self.shape)
-        reach = np.minimum(np.divide(stock, need, out=np.ones_like(need), where=need > 0), 1.0)
-        running = reach.min(axis=0)
-        world.stocks.use(self.flat, (need * running).reshape(len(self.flat), -1))
-        throughput = wanted * (self.share * running).sum(axis=1)
-        put_out(world, rows, throughput, by_product=False)
-        world.beliefs.wanted[rows.facility] = wanted
-        self._set_requirement(wanted)
-        self._record(need, reach)
+        beliefs.wanted[rows.facility] = wanted
+        run_plants(
+            rows.inputs,
+            world.baseline.class_share[rows.inputs[0, 0]],
+            world.baseline.taken,
+            world.baseline.thrift,
+            world.stocks.buyer,
+            wanted,
+            IDLE_SHARE * usual_throughput(world, rows),
+            beliefs.price,
+            beliefs.price_smooth,
+            beliefs.adaptation,
+            world.levers.demand,
+            habits.eps,
+            habits.eps_L,
+            habits.tau_L,
+            float(world.step),
+            beliefs.requirement,
+            self.throughput,
+            self.need,
+            self.reach,
+            self.used,
+            self.curtailed,
+            self.destroyed,
+        )
+        world.stocks.use(self.flat, self.used)
+        put_out(world, rows, self.throughput, by_product=False)
+        self._record()
 
-    def _adapt(self) -> None:
-        """Slow thrift b, as for consumers (docs/model.md, equation 5)."""
-        world, habits = self.world, self.world.habits
-        pressure = np.maximum(world.beliefs.price_smooth[self.flat], 0.0)
-        slow = world.beliefs.adaptation
-        slow[self.flat] += world.step * (habits.eps_L * pressure - slow[self.flat]) / habits.tau_L
-
-    def _recipe(self) -> Array:
+    def _record(self) -> None:
+        """Count each input's shortage by how far that input alone would have reached; not while a new plant starts up."""
         world = self.world
-        base = world.baseline.taken[self.flat]
-        thrift = world.baseline.thrift[self.flat]
-        fast = world.habits.eps * np.maximum(world.beliefs.price[self.flat], 0.0)
-        return np.asarray((base * np.exp(-thrift * (fast + world.beliefs.adaptation[self.flat]))).reshape(self.shape))
+        reach = np.where(self._settled(), self.reach, 1.0)
+        threshold = (1.0 - world.habits.tolerance) * self.need
+        world.recorder.note_use(self.flat, self.need * reach, self.need, threshold, world.day)
+        world.recorder.note_response(self.flat, self.curtailed, self.destroyed)
 
-    def _set_requirement(self, wanted: Array) -> None:
-        world = self.world
-        idle = IDLE_SHARE * usual_throughput(world, self.rows)
-        slow = np.exp(-world.baseline.thrift[self.flat] * world.beliefs.adaptation[self.flat])
-        per_unit = (world.baseline.taken[self.flat] * slow).reshape(self.shape)
-        running = np.maximum(wanted, idle)[None, :, None, :]
-        world.beliefs.requirement[self.flat] = (per_unit * running).reshape(len(self.flat), -1) * world.levers.demand[self.flat]
-
-    def _settle(self) -> None:
-        """A new plant has settled once each input has covered half its target."""
+    def _settled(self) -> NDArray[np.bool_]:
+        """Return where plants have settled: each input of a new one has covered half its target once."""
         world = self.world
         settled = world.beliefs.settled[self.flat]
         if not settled.all():
             half = 0.5 * world.baseline.cover[self.flat] * world.beliefs.requirement[self.flat]
-            world.beliefs.settled[self.flat] = settled | ((world.stocks.buyer[self.flat] >= half) & (half > 0))
+            settled = settled | ((world.stocks.buyer[self.flat] >= half) & (half > 0))
+            world.beliefs.settled[self.flat] = settled
+        return settled
 
-    def _record(self, need: Array, reach: Array) -> None:
-        """Count each input's shortage by how far that input alone would have reached; not while a new plant starts up."""
-        world = self.world
-        self._settle()
-        reach = np.where(world.beliefs.settled[self.flat].reshape(self.shape), reach, 1.0)
-        want = need.reshape(len(self.flat), -1)
-        use = (need * reach).reshape(len(self.flat), -1)
-        threshold = (1.0 - world.habits.tolerance) * want
-        world.recorder.note_use(self.flat, use, want, threshold, world.day)
-        thrift = world.baseline.thrift[self.flat]
-        slow = np.exp(-thrift * world.beliefs.adaptation[self.flat])
-        fast = np.exp(-thrift * world.habits.eps * np.maximum(world.beliefs.price[self.flat], 0.0))
-        full = np.divide(want, slow * fast)
-        world.recorder.note_response(self.flat, full * slow * (1.0 - fast), full * (1.0 - slow))
+
+@njit(cache=True)
+def run_plants(
+    inputs: Index,
+    class_share: Array,
+    taken: Array,
+    thrift: Array,
+    stock: Array,
+    wanted: Array,
+    idle: Array,
+    price: Array,
+    price_smooth: Array,
+    adaptation: Array,
+    demand: Array,
+    eps: Array,
+    eps_long: Array,
+    tau_long: Array,
+    review: float,
+    requirement: Array,
+    throughput: Array,
+    need: Array,
+    reach: Array,
+    used: Array,
+    curtailed: Array,
+    destroyed: Array,
+) -> None:
+    """Run all members of one process for a review (docs/model.md, equations 3 to 5).
+
+    ``recipe_i = taken_i exp(-thrift_i (eps max(p_i, 0) + b_i))`` with slow thrift
+    ``db_i/dt = (eps_L max(p_i smoothed, 0) - b_i) / tau_L``; each class makes what its scarcest input allows.
+
+    Parameters
+    ----------
+    inputs : (input, member, class) int
+        Buyer rows.
+    class_share : (class,) float
+    taken, thrift, stock, price, price_smooth, demand : (buyer, replication) float
+        `taken` includes the class share; `demand` is a factor held by policies.
+    wanted, idle : (member, replication) float, units per day
+        What members would make, and the least they buy for.
+    adaptation, requirement : (buyer, replication) float
+        Changed in place: b, and t/d to buy for.
+    throughput : (member, replication) float, units per day
+        Overwritten, as are the rest, (input * member * class, replication), t:
+    need, used : t wanted and used
+    reach : share of the need that this input alone would cover
+    curtailed, destroyed : t given up to price at once, and to slow thrift
+    """
+    members, classes, reps = inputs.shape[1], inputs.shape[2], wanted.shape[1]
+    throughput[:] = 0.0
+    for m in range(members):
+        for c in range(classes):
+            for r in range(reps):
+                running = 1.0
+                for i in range(inputs.shape[0]):
+                    b = inputs[i, m, c]
+                    row = (i * members + m) * classes + c
+                    slow = adaptation[b, r]
+                    slow += review * (eps_long[r] * max(price_smooth[b, r], 0.0) - slow) / tau_long[r]
+                    adaptation[b, r] = slow
+                    kept = np.exp(-thrift[b, r] * slow)
+                    fast = np.exp(-thrift[b, r] * eps[r] * max(price[b, r], 0.0))
+                    full = taken[b, r] * wanted[m, r] * review
+                    amount = full * kept * fast
+                    need[row, r] = amount
+                    reach[row, r] = min(stock[b, r] / amount, 1.0) if amount > 0.0 else 1.0
+                    running = min(running, reach[row, r])
+                    curtailed[row, r] = full * kept - amount
+                    destroyed[row, r] = full - full * kept
+                    requirement[b, r] = taken[b, r] * kept * max(wanted[m, r], idle[m, r]) * demand[b, r]
+                for i in range(inputs.shape[0]):
+                    row = (i * members + m) * classes + c
+                    used[row, r] = need[row, r] * running
+                throughput[m, r] += wanted[m, r] * class_share[c] * running

@@ -11,7 +11,7 @@ from pydantic import Field
 from sim.config.schema import Days, Flow, Names, Number, Positive, Tonnes
 from sim.errors import did_you_mean
 from sim.levers import Spending
-from sim.network import Index, Network
+from sim.network import Blueprint, Index, Network
 from sim.policies.base import Held, Policy, policy
 from sim.world import World
 
@@ -52,6 +52,12 @@ class StockpileRelease(_Reserve):
     monthly_cap: Tonnes | None = Field(None, description="most that may be sold in a month")
     beneficiaries: Names | None = Field(None, description="buyers; those of the owner's country unless given")
     reserve_price: Positive = Field(Number(1.0), description="lowest price over baseline at which it sells")
+
+    def extend(self, name: str, blueprint: Blueprint) -> None:
+        """Give the reserve lanes to its beneficiaries."""
+        pile = blueprint.world.stockpiles.get(self.stockpile)
+        if pile is not None:
+            blueprint.let_sell(self.stockpile, self.beneficiaries or (pile.country,))
 
     def lanes(self, network: Network) -> Index:
         """Return the lanes from the reserve to its beneficiaries."""
@@ -103,6 +109,10 @@ class StockpileBuild(_Reserve):
     rate: Flow = Field(description="bought per day at most")
     target: Days = Field(description="days of the country's use to hold at the end")
     price_limit: Positive = Field(Number(1.5), description="price over baseline above which it stops buying, softened over 5 %")
+
+    def extend(self, name: str, blueprint: Blueprint) -> None:
+        """Let the reserve buy."""
+        blueprint.fillers.add(self.stockpile)
 
     def act(self, world: World, held: Held) -> None:
         """Buy while in force and below the target."""

@@ -1,0 +1,121 @@
+"""Means, intervals and quantiles over replications, gathered block by block in a fixed order.
+
+Moments merge as in Chan, Golub and LeVeque (1983), so that memory does not grow with the number of
+replications; in block order, so that the result does not depend on who ran which block. Intervals are
+computed as if replications were independent; those of a block share a Latin hypercube, which makes the
+intervals conservative.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Array = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+CONFIDENCE = 0.95
+"""Of every interval."""
+
+
+class Moments:
+    """Count, mean and sum of squared deviations of many quantities at once; NaN is left out.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the quantities, without the replication axis.
+
+    Attributes
+    ----------
+    count : int array
+        Values that are not NaN.
+    mean, squares : float arrays
+        Mean, and sum of squared deviations from it.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.count: Counts = np.zeros(shape, dtype=np.int64)
+        self.mean, self.squares = np.zeros(shape), np.zeros(shape)
+
+    def add(self, values: Array) -> None:
+        """Take in one block; replications are the last axis."""
+        there = ~np.isnan(values)
+        count = there.sum(axis=-1)
+        mean = np.where(there, values, 0.0).sum(axis=-1) / np.maximum(count, 1)
+        deviation = np.where(there, values - mean[..., None], 0.0)
+        total = self.count + count
+        step = mean - self.mean
+        share = count / np.maximum(total, 1)
+        self.squares += (deviation**2).sum(axis=-1) + step**2 * self.count * share
+        self.mean += step * share
+        self.count = total
+
+    def interval(self) -> tuple[Array, Array, Array]:
+        """Return mean, lower and upper end of the confidence interval of the mean (Student's t).
+
+        The mean is NaN without values; the interval is NaN with fewer than two.
+        """
+        enough = self.count > 1
+        degrees = np.maximum(self.count - 1, 1)
+        error = np.sqrt(self.squares / degrees / np.maximum(self.count, 1))
+        half = np.where(enough, stats.t.ppf(0.5 + CONFIDENCE / 2, degrees) * error, np.nan)
+        mean = np.where(self.count > 0, self.mean, np.nan)
+        return mean, mean - half, mean + half
+
+
+def quantiles(values: Array, levels: tuple[float, ...]) -> Array:
+    """Return quantiles over the last axis, linear between values, NaN left out.
+
+    Parameters
+    ----------
+    values : (..., replication) float
+    levels : tuple of float in [0, 1]
+
+    Returns
+    -------
+    (level, ...) float
+        NaN where there are no values.
+    """
+    ordered = np.sort(values, axis=-1)  # NaN last
+    count = (~np.isnan(values)).sum(axis=-1)
+    last = np.maximum(count - 1, 0)
+    found = []
+    for level in levels:
+        place = level * last
+        low = np.floor(place).astype(np.int64)
+        high = np.minimum(low + 1, last)
+        below = np.take_along_axis(ordered, low[..., None], axis=-1)[..., 0]
+        above = np.take_along_axis(ordered, high[..., None], axis=-1)[..., 0]
+        # Infinite neighbours would make inf - inf.
+        step = np.subtract(above, below, out=np.zeros_like(below), where=above != below)
+        found.append(np.where(count > 0, below + (place - low) * step, np.nan))
+    return np.array(found)
+
+
+def histogram_quantiles(counts: NDArray[np.uint32], middles: Array, levels: tuple[float, ...]) -> Array:
+    """Return the middle of the bin in which each quantile lies.
+
+    Parameters
+    ----------
+    counts : (..., bin) int
+    middles : (bin,) float
+    levels : tuple of float in (0, 1)
+
+    Returns
+    -------
+    (level, ...) float
+    """
+    running = counts.cumsum(axis=-1, dtype=np.uint32)
+    total = running[..., -1].astype(np.float64)
+    return np.array([middles[(running < (level * total)[..., None]).sum(axis=-1)] for level in levels])
+
+
+def share_interval(hits: Counts, count: int) -> tuple[Array, Array, Array]:
+    """Return a share with its Wilson score interval (Wilson 1927), which holds for shares of 0 and 1 too."""
+    z = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
+    share = hits / count
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    return share, np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)

@@ -1,0 +1,115 @@
+"""Policy effect: paired differences between scenarios and a reference, with intervals."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from sim.plots.saved import Saved
+from sim.plots.shortage import _row_label
+from sim.plots.style import INK, MARKERS, SOFT, Sheet
+
+
+class Effect(NamedTuple):
+    """A metric whose difference is drawn: its name for readers, unit, factor, and words for less and more."""
+
+    metric: str
+    title: str
+    unit: str
+    scale: float
+    less: str
+    more: str
+
+
+EFFECTS = (
+    Effect("shortage_days", "Days of shortage", "days", 1.0, "fewer", "more"),
+    Effect("price_mean", "Mean price against normal", "multiples of the normal price", 1.0, "cheaper", "dearer"),
+    Effect("procurement_cost_usd", "Extra cost of purchases", "million USD", 1e-6, "cheaper", "dearer"),
+)
+
+
+def draw_effect(saved: Saved, reference: str) -> Figure:
+    """Return differences from one reference, a row of panels per material and a column per metric."""
+    others = [name for name in saved.scenarios if name != reference]
+    title = f"What does each scenario change, against “{saved.title(reference)}”?"
+    compared = f"{saved.label(reference)}" if saved.counterfactual(reference) else f"{saved.title(reference)}"
+    subtitle = (
+        f"Difference from: {compared}. The same random history with and without the measures, run by run; "
+        "dots are means, whiskers 95 % intervals. A whisker that crosses the zero line: no difference that this number "
+        "of runs can tell."
+    )
+    tall = len(others) * (0.14 * len(saved.focus) + 0.2)
+    sheet = Sheet(panel=(3.0, tall), gap=(0.45, 0.9), left=2.6, right=0.4, head=0.62, foot=0.75)
+    figure, grid = sheet.grid(len(saved.materials), len(EFFECTS), title, subtitle)
+    for row, material in zip(grid, saved.materials, strict=True):
+        for axes, effect in zip(row, EFFECTS, strict=True):
+            _panel(axes, saved, _differences(saved, reference, material, effect), others, effect)
+            axes.tick_params(axis="y", labelleft=axes is row[0], length=0)
+        row[0].set_yticks(range(len(others)), [_row_label(saved, name) for name in others])
+        for label, name in zip(row[0].get_yticklabels(), others, strict=True):
+            label.set_color(saved.colour(name))
+            label.set_linespacing(0.95)
+        row[0].annotate(
+            saved.material(material), (0, 1), (-2.4 * 72, 22), xycoords="axes fraction", textcoords="offset points",
+            fontweight="bold", color=INK, fontsize=10,
+        )  # fmt: skip
+    _key(figure, saved)
+    return figure
+
+
+def _differences(saved: Saved, reference: str, material: str, effect: Effect) -> pd.DataFrame:
+    """Return differences of one metric in its unit, indexed by scenario and country."""
+    c = saved.comparison
+    found = c[
+        (c["reference"] == reference) & (c["material"] == material) & (c["sector"] == "all")
+        & (c["metric"] == effect.metric)
+    ].set_index(["scenario", "country"])  # fmt: skip
+    return found[["difference", "ci_low", "ci_high"]] * effect.scale
+
+
+def _panel(axes: Axes, saved: Saved, table: pd.DataFrame, others: list[str], effect: Effect) -> None:
+    axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
+    step = 0.72 / max(len(saved.focus), 1)
+    for place, scenario in enumerate(others):
+        for turn, country in enumerate(saved.focus):
+            if (scenario, country) not in table.index:
+                continue
+            middle, low, high = (float(x) for x in table.loc[(scenario, country)])
+            if not np.isfinite(middle):
+                continue
+            axes.errorbar(
+                middle, place + (turn - (len(saved.focus) - 1) / 2) * step,
+                xerr=[[max(middle - low, 0.0)], [max(high - middle, 0.0)]], fmt=MARKERS[turn % len(MARKERS)],
+                markersize=4.5, color=saved.colour(scenario), elinewidth=1.2, capsize=2, zorder=3,
+            )  # fmt: skip
+        if place:
+            axes.axhline(place - 0.5, color="#e3e3e3", linewidth=0.6)
+    axes.set_ylim(len(others) - 0.5, -0.5)
+    axes.set_yticks(range(len(others)))
+    axes.grid(visible=False, axis="y")
+    axes.spines["left"].set_visible(False)
+    axes.margins(x=0.08)
+    _words(axes, effect)
+
+
+def _words(axes: Axes, effect: Effect) -> None:
+    """Name the panel and say which side of zero is which."""
+    low, high = axes.get_xlim()
+    span = high - low
+    axes.set_xlim(min(low, -0.08 * span), max(high, 0.08 * span))
+    axes.set_title(effect.title, loc="left", fontweight="bold", color=INK, pad=6)
+    axes.set_xlabel(f"← {effect.less}     {effect.unit}     {effect.more} →")
+
+
+def _key(figure: Figure, saved: Saved) -> None:
+    handles = [
+        Line2D([], [], color=SOFT, marker=MARKERS[turn % len(MARKERS)], markersize=5, linewidth=1.2, label=saved.country(country))
+        for turn, country in enumerate(saved.focus)
+    ]
+    width, height = figure.get_size_inches()
+    figure.legend(handles=handles, loc="lower left", ncols=len(handles), bbox_to_anchor=(0.45 / width, 0.08 / height))

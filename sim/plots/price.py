@@ -1,0 +1,89 @@
+"""Price fan chart: how prices abroad part from prices in the controlling country, one panel per scenario."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from sim.plots.events import Marks
+from sim.plots.saved import Saved
+from sim.plots.style import FAINT, INK, LINES, SOFT, Sheet, fan, multiples_axis, scenario_title, year_axis
+
+CONTRAST = "#7d7d7d"
+
+Bands = dict[tuple[str, str], pd.DataFrame]
+
+
+def draw_price(saved: Saved, material: str, marks: Marks) -> Figure:
+    """Return the price of a material against normal, with the fan of the first country and lines of the others."""
+    bands = saved.bands("price_pressure", material)
+    countries = saved.buyers(material)
+    inside = saved.contrast if saved.contrast in countries else None
+    abroad = [country for country in countries if country != inside]
+    what = saved.of_material(material)
+    title = f"How far does the price of {what} rise above normal?"
+    if inside is not None:
+        title = f"How far does the price of {what} abroad part from the price in {saved.country(inside)}?"
+    subtitle = (
+        "Price against normal (1× is the price before any disturbance, log scale), one panel per scenario. "
+        "Numbers mark policy events, listed below."
+    )
+    figure, panels, key = Sheet().tiles(len(saved.scenarios), 4, title, subtitle, marks.notes)
+    shown = [bands[s, c] for s in saved.scenarios for c in countries if (s, c) in bands]
+    low = min(0.5, *(float(frame["p05"].min()) for frame in shown))
+    high = max(2.0, *(float(frame["p95"].max()) for frame in shown))
+    for place, (axes, scenario) in enumerate(zip(panels, saved.scenarios, strict=True)):
+        _panel(axes, saved, scenario, bands, abroad, inside)
+        multiples_axis(axes, low * 0.95, high * 1.35)
+        if place % 4:
+            axes.tick_params(axis="y", labelleft=False)
+        marks.draw(axes, scenario)
+    _key(key, saved, abroad, inside)
+    return figure
+
+
+def _panel(axes: Axes, saved: Saved, scenario: str, bands: Bands, abroad: list[str], inside: str | None) -> None:
+    colour = saved.colour(scenario)
+    axes.axhline(1, color=FAINT, linewidth=1.0, zorder=0.9)
+    if inside is not None and (scenario, inside) in bands:
+        frame = bands[scenario, inside]
+        fan(axes, frame["date"], _arrays(frame), CONTRAST)
+    for place, country in enumerate(abroad):
+        if (scenario, country) not in bands:
+            continue
+        frame = bands[scenario, country]
+        if place == 0:
+            fan(axes, frame["date"], _arrays(frame), colour)
+        else:
+            axes.plot(frame["date"], frame["p50"], color=colour, linewidth=1.2, linestyle=LINES[place % len(LINES)])
+    year_axis(axes, saved.series["date"].min(), saved.series["date"].max())
+    scenario_title(axes, saved.title(scenario), saved.counterfactual(scenario), colour)
+
+
+def _arrays(frame: pd.DataFrame) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    return {name: frame[name].to_numpy(float) for name in ("p05", "p25", "p50", "p75", "p95")}
+
+
+def _key(axes: Axes, saved: Saved, abroad: list[str], inside: str | None) -> None:
+    """Explain lines and bands in the empty cell."""
+    handles: list[Line2D | Patch] = []
+    for place, country in enumerate(abroad):
+        style = LINES[place % len(LINES)]
+        handles.append(Line2D([], [], color=INK, linewidth=1.5, linestyle=style, label=f"{saved.country(country)}, middle run"))
+    if inside is not None:
+        handles.append(Line2D([], [], color=CONTRAST, linewidth=1.5, label=f"{saved.country(inside)}, middle run"))
+    fans = " and ".join(saved.country(c) for c in (abroad[:1] + ([inside] if inside else [])))
+    handles += [
+        Patch(facecolor=INK, alpha=0.38, linewidth=0, label="half of all runs"),
+        Patch(facecolor=INK, alpha=0.15, linewidth=0, label="nine in ten runs"),
+    ]
+    legend = axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, 1.0), title="How to read", alignment="left")
+    legend.get_title().set_fontweight("bold")
+    axes.text(
+        0.02, 0.02, f"Bands are drawn for {fans}.\nLines take the colour of the scenario.",
+        transform=axes.transAxes, fontsize=8, color=SOFT, va="bottom",
+    )  # fmt: skip

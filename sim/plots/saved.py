@@ -1,0 +1,205 @@
+"""A saved results directory as the figures see it: frames, titles for readers, and what to look at first.
+
+Decides which scenarios, countries and materials are drawn, in which order and under which names. Leaves the meaning
+of the columns to `sim.results`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sim.errors import ResultsError
+from sim.plots.style import SCENARIO_COLOURS
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A results directory, read as it is asked for."""
+
+    directory: Path
+
+    # -- frames ---------------------------------------------------------------------------------------
+
+    def _read(self, name: str) -> pd.DataFrame:
+        path = self.directory / name
+        try:
+            return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        except (OSError, ValueError) as error:
+            raise ResultsError(f"{name}: cannot be read for the figures ({error}). Run the experiment again.") from None
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What the run was: resolved configuration, seed and so on."""
+        try:
+            loaded: dict[str, Any] = json.loads((self.directory / "manifest.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ResultsError(f"manifest.json: cannot be read for the figures ({error}).") from None
+        return loaded
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """Means, intervals and quantiles of every metric."""
+        return self._read("summary.csv")
+
+    @cached_property
+    def comparison(self) -> pd.DataFrame:
+        """Paired differences of every metric, empty where nothing is compared."""
+        return self._read("comparison.csv")
+
+    @cached_property
+    def series(self) -> pd.DataFrame:
+        """Weekly bands over runs."""
+        return self._dated(self._read("series.parquet"))
+
+    @cached_property
+    def causes(self) -> pd.DataFrame:
+        """Weekly mean parts of the log price."""
+        return self._dated(self._read("causes.parquet"))
+
+    @cached_property
+    def timeline(self) -> pd.DataFrame:
+        """Dated events of policies; dates that never come are NaT."""
+        frame = self._read("timeline.csv")
+        for column in ("p05", "p50", "p95"):
+            frame[column] = pd.to_datetime(frame[column], errors="coerce")
+        return frame
+
+    @staticmethod
+    def _dated(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(date=pd.to_datetime(frame["date"]))
+
+    def runs(self, metric: str, material: str) -> pd.DataFrame:
+        """Return a metric of one material, one row per scenario, replication and country, for all sectors together."""
+        path = self.directory / "replications.parquet"
+        columns = ["scenario", "country", metric]
+        where = [("material", "==", material), ("sector", "==", "all"), ("country", "in", list(self.countries))]
+        try:
+            return pd.read_parquet(path, columns=columns, filters=where)
+        except (OSError, ValueError) as error:
+            raise ResultsError(f"replications.parquet: cannot be read for the figures ({error}).") from None
+
+    # -- what is drawn, in which order ----------------------------------------------------------------
+
+    @cached_property
+    def _resolved(self) -> Mapping[str, Any]:
+        for part in (self.manifest, *self.manifest.values()):
+            if isinstance(part, Mapping) and {"experiment", "scenarios"} <= part.keys():
+                return part
+        raise ResultsError("manifest.json: holds no resolved configuration. Run the experiment again.")
+
+    @cached_property
+    def scenarios(self) -> tuple[str, ...]:
+        """All scenarios of the run, in the order of the experiment."""
+        run = set(self.summary["scenario"])
+        known = [name for name in self._resolved["scenarios"] if name in run]
+        return (*known, *sorted(run.difference(known)))
+
+    @cached_property
+    def references(self) -> tuple[str, ...]:
+        """Scenarios that the others are compared with."""
+        found = set(self.comparison["reference"]) if len(self.comparison) else set()
+        return tuple(name for name in self.scenarios if name in found)
+
+    @cached_property
+    def focus(self) -> tuple[str, ...]:
+        """Countries the study is about."""
+        return tuple(self._resolved["experiment"]["focus"]["countries"])
+
+    @cached_property
+    def contrast(self) -> str | None:
+        """Country they are shown against: the one whose part in the chain the study sets aside."""
+        country = self._resolved["experiment"].get("independent_of")
+        return None if country in self.focus else country
+
+    @property
+    def countries(self) -> tuple[str, ...]:
+        """Countries drawn: those in focus, then the one they are shown against."""
+        return self.focus if self.contrast is None else (*self.focus, self.contrast)
+
+    @cached_property
+    def materials(self) -> tuple[str, ...]:
+        """Materials drawn: those in focus that one of the countries buys."""
+        bought = self.series.loc[self.series["country"].isin(self.focus), "material"].unique()
+        asked = self._resolved["experiment"]["focus"].get("materials") or self._world["materials"]
+        return tuple(name for name in asked if name in bought)
+
+    def buyers(self, material: str) -> tuple[str, ...]:
+        """Return the drawn countries that buy a material."""
+        found = set(self.series.loc[self.series["material"] == material, "country"])
+        return tuple(country for country in self.countries if country in found)
+
+    # -- names for readers ----------------------------------------------------------------------------
+
+    @cached_property
+    def _world(self) -> Mapping[str, Any]:
+        world: Mapping[str, Any] = self._resolved["scenarios"][self.scenarios[0]]["world"]
+        return world
+
+    def title(self, scenario: str) -> str:
+        """Return a scenario's title."""
+        return str(self._resolved["scenarios"].get(scenario, {}).get("title") or in_words(scenario))
+
+    def counterfactual(self, scenario: str) -> bool:
+        """Whether a scenario did not happen, as far as its title does not say so already."""
+        said = "counterfactual" in self.title(scenario).lower()
+        return bool(self._resolved["scenarios"].get(scenario, {}).get("counterfactual")) and not said
+
+    def label(self, scenario: str) -> str:
+        """Return a scenario's title, and the word counterfactual where it is one."""
+        return self.title(scenario) + (" (counterfactual)" if self.counterfactual(scenario) else "")
+
+    def colour(self, scenario: str) -> str:
+        """Return the colour a scenario has in every figure."""
+        return SCENARIO_COLOURS[self.scenarios.index(scenario) % len(SCENARIO_COLOURS)]
+
+    def country(self, code: str) -> str:
+        """Return a country's name, short enough for a panel."""
+        return str(self._world.get("countries", {}).get(code, code)).split(" (")[0]
+
+    def material(self, name: str) -> str:
+        """Return a material's title."""
+        return str(self._world["materials"].get(name, {}).get("title") or in_words(name))
+
+    def of_material(self, name: str) -> str:
+        """Return a material's title as it stands inside a sentence."""
+        title = self.material(name)
+        return title[:1].lower() + title[1:] if title[1:2].islower() and title.split()[0][1:].islower() else title
+
+    def policy(self, name: str) -> str:
+        """Return a policy's title; other causes of a price are plain words already."""
+        for scenario in self._resolved["scenarios"].values():
+            title = scenario.get("policies", {}).get(name, {}).get("title")
+            if title:
+                return str(title)
+        return in_words(name)
+
+    # -- curves ---------------------------------------------------------------------------------------
+
+    def bands(self, series: str, material: str) -> dict[tuple[str, str], pd.DataFrame]:
+        """Return (scenario, country) -> bands of a series of one material by date."""
+        frame = self.series[(self.series["series"] == series) & (self.series["material"] == material)]
+        return {
+            (str(key[0]), str(key[1])): part.sort_values("date") for key, part in frame.groupby(["scenario", "country"])
+        }
+
+
+def in_words(name: str) -> str:
+    """Return an internal name as words."""
+    words = name.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def listed(names: list[str]) -> str:
+    """Return names as 'a, b and c'."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""

@@ -1,0 +1,234 @@
+"""One look for all figures: sizes, fonts, colours that colour-blind readers can tell apart, panels and titles.
+
+Decides how a figure is laid out (in inches, so that text never runs into a panel) and how it is saved. Leaves
+what is drawn to the files of the single figures.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so that every machine draws the same
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 9,
+    "axes.edgecolor": "#8a8a8a",
+    "axes.linewidth": 0.7,
+    "axes.labelcolor": "#333333",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#e3e3e3",
+    "grid.linewidth": 0.6,
+    "xtick.color": "#555555",
+    "ytick.color": "#555555",
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "svg.hashsalt": "drawdown",  # the same numbers give the same file
+    "svg.fonttype": "path",
+    "path.simplify_threshold": 0.3,
+}
+
+INK, SOFT, FAINT = "#222222", "#666666", "#b5b5b5"
+
+SCENARIO_COLOURS = ("#222222", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8A7A00")
+"""Okabe and Ito's palette, in the order of the experiment; the yellow is darkened to be seen on white."""
+
+CAUSE_COLOURS = (
+    "#88CCEE", "#CC6677", "#DDCC77", "#117733", "#AA4499", "#332288", "#44AA99", "#999933", "#882255",
+)  # fmt: skip
+"""Paul Tol's muted palette, so that causes are not taken for scenarios."""
+
+OTHER_COLOUR = "#cfcfcf"
+
+MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+LINES = ("solid", (0, (5, 1.6)), (0, (1.2, 1.3)), (0, (6, 1.5, 1.2, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
+
+DPI = 200
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A grid of panels below a title, with room for notes beneath, all in inches.
+
+    Attributes
+    ----------
+    panel : (width, height)
+    gap : (across, down)
+    left, right : float
+        Room beside the panels.
+    head, foot : float
+        Room above and below them, without title and notes.
+    """
+
+    panel: tuple[float, float] = (3.0, 2.3)
+    gap: tuple[float, float] = (0.35, 0.75)
+    left: float = 0.75
+    right: float = 0.35
+    head: float = 0.5
+    foot: float = 0.4
+
+    def grid(
+        self, rows: int, columns: int, title: str, subtitle: str, notes: Sequence[str] = ()
+    ) -> tuple[Figure, list[list[Axes]]]:
+        """Return a figure with its title and notes written, and its panels by row and column."""
+        width = self.left + columns * self.panel[0] + (columns - 1) * self.gap[0] + self.right
+        letters = int(width * 13.2)
+        heading, under = wrap(title, int(letters * 0.66)), wrap(subtitle, letters)
+        written = note_columns(notes, width)
+        top = 0.3 + 0.25 * len(heading) + 0.175 * len(under) + self.head
+        bottom = self.foot + 0.165 * max((len(part) for part in written), default=0) + 0.15
+        height = top + rows * self.panel[1] + (rows - 1) * self.gap[1] + bottom
+        figure = Figure(figsize=(width, height))
+        margin = min(self.left, 0.6)
+        figure.text(
+            margin / width, 1 - 0.2 / height, "\n".join(heading), va="top", fontsize=14, fontweight="bold", color=INK,
+            linespacing=1.15,
+        )  # fmt: skip
+        figure.text(
+            margin / width, 1 - (0.27 + 0.25 * len(heading)) / height, "\n".join(under), va="top", fontsize=9.5,
+            color=SOFT, linespacing=1.25,
+        )  # fmt: skip
+        for place, part in enumerate(written):
+            x = (margin + place * (width - margin) / len(written)) / width
+            y = (bottom - self.foot) / height
+            figure.text(x, y, "\n".join(part), va="top", fontsize=8, color=SOFT, linespacing=1.3)
+        return figure, [
+            [self._panel(figure, row, column, width, height, top) for column in range(columns)] for row in range(rows)
+        ]
+
+    def _panel(self, figure: Figure, row: int, column: int, width: float, height: float, top: float) -> Axes:
+        x = self.left + column * (self.panel[0] + self.gap[0])
+        y = height - top - (row + 1) * self.panel[1] - row * self.gap[1]
+        return figure.add_axes((x / width, y / height, self.panel[0] / width, self.panel[1] / height))
+
+    def tiles(
+        self, count: int, columns: int, title: str, subtitle: str, notes: Sequence[str] = ()
+    ) -> tuple[Figure, list[Axes], Axes]:
+        """Return a figure of `count` panels in reading order, and an empty cell after them for the key."""
+        columns = min(columns, count + 1)
+        rows = ceil((count + 1) / columns)
+        figure, grid = self.grid(rows, columns, title, subtitle, notes)
+        panels = [axes for row in grid for axes in row]
+        for axes in panels[count:]:
+            axes.set_axis_off()
+        return figure, panels[:count], panels[count]
+
+
+def wrap(text: str, letters: int) -> list[str]:
+    """Return the lines of a text, each of its own lines wrapped."""
+    return [line for part in text.split("\n") for line in (textwrap.wrap(part, letters) or [""])] if text else []
+
+
+def note_columns(notes: Sequence[str], width: float) -> list[list[str]]:
+    """Return notes as wrapped lines in as many columns of about equal length as fit a width in inches."""
+    if not notes:
+        return []
+    columns = max(min(int(width / 4.2), len(notes)), 1)
+    letters = int(width / columns * 15.2)
+    blocks = [textwrap.wrap(note, letters, subsequent_indent="     ") for note in notes]
+    share = ceil(sum(map(len, blocks)) / columns)
+    while True:
+        filled: list[list[str]] = [[]]
+        for block in blocks:
+            if filled[-1] and len(filled[-1]) + len(block) > share:
+                filled.append([])
+            filled[-1].extend(block)
+        if len(filled) <= columns:
+            return filled
+        share += 1
+
+
+def scenario_title(axes: Axes, label: str, counterfactual: bool, colour: str, letters: int = 38) -> None:
+    """Write a scenario's title above its panel in its colour, and say where it is a counterfactual."""
+    lines = wrap(label, letters)
+    # The title grows upwards from the panel, so the tag goes below it.
+    if counterfactual:
+        axes.text(
+            0, 1.035, "counterfactual", transform=axes.transAxes, fontsize=8, style="italic", color=SOFT, va="bottom"
+        )
+    axes.set_title("\n".join(lines), loc="left", color=colour, fontweight="bold", pad=17 if counterfactual else 6)
+
+
+def fan(axes: Axes, dates: Any, bands: dict[str, Array], colour: str, line: Any = "solid", strength: float = 1.0) -> None:
+    """Draw the middle run as a line, with the middle half and nine tenths of runs as bands around it.
+
+    Parameters
+    ----------
+    dates : (date,)
+    bands : mapping of 'p05', 'p25', 'p50', 'p75', 'p95' to (date,) float
+    strength : float
+        Factor on the opacity of the bands.
+    """
+    axes.fill_between(dates, bands["p05"], bands["p95"], color=colour, alpha=0.15 * strength, linewidth=0)
+    axes.fill_between(dates, bands["p25"], bands["p75"], color=colour, alpha=0.25 * strength, linewidth=0)
+    axes.plot(dates, bands["p50"], color=colour, linewidth=1.5, linestyle=line)
+
+
+def year_axis(axes: Axes, start: Any, end: Any, every: int = 1) -> None:
+    """Put a tick at each new year, with the year written in the middle of it."""
+    import matplotlib.dates as mdates  # noqa: PLC0415
+
+    axes.set_xlim(start, end)
+    axes.xaxis.set_major_locator(mdates.YearLocator())
+    axes.xaxis.set_major_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(mdates.MonthLocator(bymonth=7, bymonthday=2))
+    axes.xaxis.set_minor_formatter(
+        FuncFormatter(lambda day, _: f"{mdates.num2date(day).year}" if mdates.num2date(day).year % every == 0 else "")
+    )
+    axes.tick_params(axis="x", which="minor", length=0, labelsize=8)
+
+
+MULTIPLES = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30)
+
+
+def multiples_axis(axes: Axes, low: float, high: float, log_units: bool = False) -> None:
+    """Mark a log scale in multiples of the normal price: 0.5, 1, 2, 3, ...
+
+    Parameters
+    ----------
+    low, high : float
+        Ends of the axis, as multiples.
+    log_units : bool
+        Whether the data are logs of the multiple on a plain axis, rather than multiples on a log axis.
+    """
+    if not log_units:
+        axes.set_yscale("log")
+    ticks = [m for m in MULTIPLES if low <= m <= high]
+    while len(ticks) > 7:
+        keep = ticks.index(1) % 2
+        ticks = ticks[keep::2]
+    place = np.log(ticks) if log_units else np.array(ticks)
+    axes.set_ylim(*((np.log(low), np.log(high)) if log_units else (low, high)))
+    axes.yaxis.set_major_locator(FixedLocator(place))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{np.exp(value) if log_units else value:.3g}×")
+    )
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write a figure as PNG and SVG, without dates, so that equal figures are equal files."""
+    paths = [folder / f"{name}.png", folder / f"{name}.svg"]
+    figure.savefig(paths[0], dpi=DPI, metadata={"Software": "drawdown"})
+    figure.savefig(paths[1], metadata={"Date": None, "Creator": "drawdown"})
+    return paths
