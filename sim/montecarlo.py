@@ -50,7 +50,7 @@ def plan_jobs(
     for block, first in enumerate(range(0, replications, BLOCK_SIZE)):
         count = min(BLOCK_SIZE, replications - first)
         for scenario, identity in enumerate(identities):
-            path = directory / part_name({**identity, "place": scenario}, seed, block, count)
+            path = directory / part_name(identity, seed, block, count)
             jobs.append(Job(scenario, block, count, path))
     return tuple(jobs)
 

@@ -117,7 +117,7 @@ def part_name(identity: Mapping[str, Any], seed: int, block: int, replications: 
         Plain values of the scenario: its world, policies, horizon and switches.
     """
     key = [identity, seed, block, replications, BLOCK_SIZE, code_version()]
-    text = json.dumps(key, sort_keys=True)
+    text = json.dumps(key)  # unsorted: the order of names is the order of rows and of policies
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest() + ".part"
 
 

@@ -204,6 +204,7 @@ def tiny_plan(
 
 def as_yaml(values: Mapping[str, Any]) -> str:
     """Return plain values as the text of a file."""
-    text = StringIO()
-    YAML(typ="safe", pure=True).dump(dict(values), text)
+    text, yaml = StringIO(), YAML(typ="safe", pure=True)
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # order is meaning: upstream first
+    yaml.dump(dict(values), text)
     return text.getvalue()
