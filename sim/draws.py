@@ -8,7 +8,6 @@ size; a shorter last block uses the first replications of a full one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +68,11 @@ class Draws:
         key = (number.address, number)
         if key not in self._drawn:
             drawn = number.uncertain and self.uncertain
-            values = quantile(number, self.uniform(number.address, "range")) if drawn else np.full(self.replications, number.value)
+            values = (
+                quantile(number, self.uniform(number.address, "range"))
+                if drawn
+                else np.full(self.replications, number.value)
+            )
             values.setflags(write=False)
             self._drawn[key] = values
         return self._drawn[key]
@@ -126,5 +129,3 @@ def quantile(number: Number, u: Array) -> Array:
 def known_lifetime(name: str) -> bool:
     """Whether ``scipy.stats`` has a continuous distribution of this name."""
     return isinstance(getattr(stats, name, None), stats.rv_continuous)
-
-

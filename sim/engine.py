@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import simpy
 from numpy.typing import NDArray
 
 from sim.balance import Baseline, balance
@@ -27,7 +26,7 @@ from sim.nodes.shipments import shipments
 from sim.nodes.stockpiles import stockpiles
 from sim.policies import Held, Policy
 from sim.recorder import Recorder
-from sim.world import Growth, World
+from sim.world import Growth, Steps, World
 
 Array = NDArray[np.float64]
 
@@ -108,7 +107,9 @@ def lay_out(case: Case) -> tuple[Network, Gates, dict[str, dict[str, object]]]:
         policy.extend(name, blueprint)
     network = Network(blueprint)
     problems = [
-        Problem(f"scenario {case.name}, policies.{name}", message) for name, policy in case.policies.items() for message in policy.check(network)
+        Problem(f"scenario {case.name}, policies.{name}", message)
+        for name, policy in case.policies.items()
+        for message in policy.check(network)
     ]
     if problems:
         raise ConfigError(problems)
@@ -122,7 +123,9 @@ def build(case: Case, seed: int, block: int, replications: int = BLOCK_SIZE) -> 
     draws = Draws(seed, block, replications, case.switches.uncertainty)
     calendar = case.calendar
     network, gates, caps = lay_out(case)
-    baseline: Baseline = balance(network, draws, calendar.review, mean_availability(network, draws, case.switches.hazards))
+    baseline: Baseline = balance(
+        network, draws, calendar.review, mean_availability(network, draws, case.switches.hazards)
+    )
     world = World(
         network,
         gates,
@@ -203,13 +206,13 @@ def run_block(case: Case, seed: int, block: int, replications: int = BLOCK_SIZE)
 # -- processes of the engine itself -----------------------------------------------------------------
 
 
-def _drop_levers(world: World) -> Iterator[simpy.Event]:
+def _drop_levers(world: World) -> Steps:
     while True:
         yield world.next(Phase.POLICIES, 0)
         world.levers.drop()
 
 
-def _openings(world: World) -> Iterator[simpy.Event]:
+def _openings(world: World) -> Steps:
     """Ramp up plants of the configuration that open after the start."""
     later = {name: facility for name, facility in world.network.world.facilities.items() if facility.opens is not None}
     draws = world.draws
@@ -224,13 +227,13 @@ def _openings(world: World) -> Iterator[simpy.Event]:
                 world.open_plant(name, draws.number(facility.throughput), level)
 
 
-def _update_lanes(world: World) -> Iterator[simpy.Event]:
+def _update_lanes(world: World) -> Steps:
     while True:
         yield world.next(Phase.POLICIES, 999)
         world.update_lanes()
 
 
-def _watch_mass(world: World) -> Iterator[simpy.Event]:
+def _watch_mass(world: World) -> Steps:
     while True:
         yield world.next(Phase.RECORDING)
         world.stocks.check(world.day)
@@ -245,7 +248,7 @@ def _follow_disruption(world: World, running: list[tuple[Policy, Held]], name: s
     return None
 
 
-def _tell_start(world: World, held: Held) -> Iterator[simpy.Event]:
+def _tell_start(world: World, held: Held) -> Steps:
     while True:
         yield world.next(Phase.POLICIES, 998)
         in_force = held.window.start < held.window.end

@@ -66,8 +66,18 @@ class CapBook:
     def freeze(self) -> Gates:
         """Return the constraints in the order the kernel wants: licences by buyer, gates by material."""
         licences = sorted(self._licence, key=lambda key: min(key))
-        gates = sorted(self._gate, key=lambda key: (int(self.network.buyer_material[self.network.lane_buyer[min(key)]]), sorted(key)))
-        return Gates(self.network, tuple(np.array(sorted(k)) for k in licences), tuple(np.array(sorted(k)) for k in gates))
+        gates = sorted(
+            self._gate,
+            key=lambda key: (
+                int(self.network.buyer_material[self.network.lane_buyer[min(key)]]),
+                sorted(key),
+            ),
+        )
+        return Gates(
+            self.network,
+            tuple(np.array(sorted(k)) for k in licences),
+            tuple(np.array(sorted(k)) for k in gates),
+        )
 
 
 class Gates:
@@ -102,7 +112,9 @@ class Gates:
             for lane in group:
                 passed[lane].append(i)
         licence_buyer = np.array([network.lane_buyer[group[0]] for group in self.licences], dtype=np.int64)
-        gate_material = np.array([network.buyer_material[network.lane_buyer[group[0]]] for group in self.gates], dtype=np.int64)
+        gate_material = np.array(
+            [network.buyer_material[network.lane_buyer[group[0]]] for group in self.gates], dtype=np.int64
+        )
         return MarketTopology(
             supplier_ptr=network.ranges(network.supplier_material),
             buyer_ptr=network.ranges(network.buyer_material),

@@ -6,10 +6,7 @@ review exactly, so that the review interval does not change how much is lost (do
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
-import simpy
 from numba import njit
 from numpy.typing import NDArray
 
@@ -17,7 +14,7 @@ from sim.calendar import Calendar, Phase
 from sim.config import schema
 from sim.draws import Draws
 from sim.network import Network
-from sim.world import World
+from sim.world import Steps, World
 
 Array = NDArray[np.float64]
 
@@ -61,7 +58,9 @@ def overlap(up: Array, down: Array, burn_in: Array, review: float, reviews: int)
     return share
 
 
-def down_share(draws: Draws, entity: str, failure: schema.Lifetime, repair: schema.Lifetime, calendar: Calendar) -> Array:
+def down_share(
+    draws: Draws, entity: str, failure: schema.Lifetime, repair: schema.Lifetime, calendar: Calendar
+) -> Array:
     """Return the share of each review that one alternating renewal process spends down.
 
     Returns
@@ -107,7 +106,9 @@ def available_capacity(network: Network, draws: Draws, calendar: Calendar) -> Ar
         if outage is not None:
             share[:, i] -= draws.number(outage.severity) * _sites_down(draws, name, facility, outage, calendar)
     for name, shock in network.world.hazards.shocks.items():
-        down = draws.number(shock.severity) * down_share(draws, f"hazards.{name}", shock.time_to_failure, shock.repair_time, calendar)
+        down = draws.number(shock.severity) * down_share(
+            draws, f"hazards.{name}", shock.time_to_failure, shock.repair_time, calendar
+        )
         struck = network.expand(shock.countries)
         for i, facility in enumerate(network.blueprint.facilities.values()):
             if facility.country in struck and (shock.processes is None or facility.process in shock.processes):
@@ -123,14 +124,17 @@ def _sites_down(draws: Draws, name: str, facility: schema.Facility, outage: sche
     return np.asarray(sum(down[1:], down[0]) / sites)
 
 
-def hazards(world: World) -> Iterator[simpy.Event]:
+def hazards(world: World) -> Steps:
     """Take failed capacity out and close routes at each review."""
     if not world.switches.hazards:
         return
     network = world.network
     up = available_capacity(network, world.draws, world.calendar)
     closures = [
-        (network.lanes(None, risk.origin, risk.destination), down_share(world.draws, f"hazards.{name}", risk.time_to_failure, risk.repair_time, world.calendar))
+        (
+            network.lanes(None, risk.origin, risk.destination),
+            down_share(world.draws, f"hazards.{name}", risk.time_to_failure, risk.repair_time, world.calendar),
+        )
         for name, risk in network.world.hazards.routes.items()
     ]
     while True:

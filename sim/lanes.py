@@ -79,7 +79,7 @@ def ship(
     float
         Longest wait in reviews, to check that the ring is long enough.
     """
-    slots, lanes, reps = pipeline.shape
+    lanes, reps = pipeline.shape[1], pipeline.shape[2]
     longest = 0.0
     for lane in range(lanes):
         seller = lane_supplier[lane]
@@ -116,7 +116,9 @@ def _land(ring: Array, head: int, row: int, r: int, amount: float, steps: float)
 
 
 @njit(cache=True)
-def landing_within(pipeline: Array, head: int, days: Array, review: float, lane_ptr: Index, slots_ahead: int, out: Array) -> Array:
+def landing_within(
+    pipeline: Array, head: int, days: Array, review: float, lane_ptr: Index, slots_ahead: int, out: Array
+) -> Array:
     """Return goods that land within some days, taking the arrivals of a review as spread over it.
 
     Parameters

@@ -70,7 +70,10 @@ class Levers:
     def __init__(self, network: Network, gates: Gates, replications: int) -> None:
         reps, lanes = replications, network.lane_buyer.size
         self.network, self.gates = network, gates
-        self.licence_cap, self.gate_cap = np.empty((len(gates.licences), reps)), np.empty((len(gates.gates), reps))
+        self.licence_cap, self.gate_cap = (
+            np.empty((len(gates.licences), reps)),
+            np.empty((len(gates.gates), reps)),
+        )
         self.licence_holder = np.empty((len(gates.licences), reps), dtype=np.int64)
         self.gate_holder = np.empty((len(gates.gates), reps), dtype=np.int64)
         self.risk, self.wedge, self.open = (np.empty((lanes, reps)) for _ in range(3))
@@ -78,9 +81,15 @@ class Levers:
         self.available = np.empty((len(network.facilities), reps))
         self.demand = np.empty((len(network.buyers), reps))
         self.ramp = np.empty((len(network.blueprint.offtakes), reps))
-        self.release, self.release_reserve = np.empty((len(network.suppliers), reps)), np.empty((len(network.suppliers), reps))
+        self.release, self.release_reserve = (
+            np.empty((len(network.suppliers), reps)),
+            np.empty((len(network.suppliers), reps)),
+        )
         self.release_lane = np.empty((lanes, reps))
-        self.fill, self.fill_limit = np.empty((len(network.buyers), reps)), np.empty((len(network.buyers), reps))
+        self.fill, self.fill_limit = (
+            np.empty((len(network.buyers), reps)),
+            np.empty((len(network.buyers), reps)),
+        )
         self.spending: list[Spending] = []
         self.touched = True
         self.drop()
@@ -93,9 +102,22 @@ class Levers:
         self.gate_cap.fill(np.inf)
         self.licence_holder.fill(-1)
         self.gate_holder.fill(-1)
-        for neutral_zero in (self.risk, self.wedge, self.border_days, self.border_share, self.refused, self.ramp):
+        for neutral_zero in (
+            self.risk,
+            self.wedge,
+            self.border_days,
+            self.border_share,
+            self.refused,
+            self.ramp,
+        ):
             neutral_zero.fill(0.0)
-        for neutral_zero in (self.release, self.release_reserve, self.release_lane, self.fill, self.fill_limit):
+        for neutral_zero in (
+            self.release,
+            self.release_reserve,
+            self.release_lane,
+            self.fill,
+            self.fill_limit,
+        ):
             neutral_zero.fill(0.0)
         self.available.fill(1.0)
         self.open.fill(1.0)
@@ -114,7 +136,10 @@ class Levers:
         """
         self.touched = True
         for rows, caps, holders in zip(
-            self.gates.rows(cap), (self.licence_cap, self.gate_cap), (self.licence_holder, self.gate_holder), strict=True
+            self.gates.rows(cap),
+            (self.licence_cap, self.gate_cap),
+            (self.licence_holder, self.gate_holder),
+            strict=True,
         ):
             present = np.flatnonzero(rows >= 0)
             if present.size:
@@ -130,7 +155,9 @@ class Levers:
     def delay(self, lanes: Index, days: Array, share: Array, refused: Array) -> None:
         """Hold a share of what is shipped at the border; of several delays the longest counts."""
         self.touched = True
-        self.border_days[lanes] = np.where(share > 0, np.maximum(self.border_days[lanes], days), self.border_days[lanes])
+        self.border_days[lanes] = np.where(
+            share > 0, np.maximum(self.border_days[lanes], days), self.border_days[lanes]
+        )
         self.border_share[lanes] = np.maximum(self.border_share[lanes], share)
         self.refused[lanes] = np.where(share > 0, np.maximum(self.refused[lanes], refused), self.refused[lanes])
 

@@ -118,4 +118,6 @@ def share_interval(hits: Counts, count: int) -> tuple[Array, Array, Array]:
     share = hits / count
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return share, np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
+    # At the ends, rounding would leave 1e-18 for 0.
+    low = np.where(hits == 0, 0.0, np.maximum(middle - half, 0.0))
+    return share, low, np.where(hits == count, 1.0, np.minimum(middle + half, 1.0))

@@ -152,7 +152,9 @@ class Network:
             if material in self.world.processes[facility.process].outputs
         ]
         stockpiles = self.world.stockpiles.items()
-        return rows + [SupplierRow(material, name, pile.country, True) for name, pile in stockpiles if pile.material == material]
+        return rows + [
+            SupplierRow(material, name, pile.country, True) for name, pile in stockpiles if pile.material == material
+        ]
 
     def _buyers_of(self, material: str) -> list[BuyerRow]:
         rows = []
@@ -165,7 +167,11 @@ class Network:
             if material in uses:
                 rows += self._classes(material, country, country, "consumer", uses[material].cover_classes)
         stockpiles = self.world.stockpiles.items()
-        return rows + [BuyerRow(material, name, pile.country, "stockpile") for name, pile in stockpiles if pile.material == material]
+        return rows + [
+            BuyerRow(material, name, pile.country, "stockpile")
+            for name, pile in stockpiles
+            if pile.material == material
+        ]
 
     def _classes(self, material: str, owner: str, country: str, kind: str, split: bool) -> list[BuyerRow]:
         count = len(self.world.behaviour.class_shares) if split else 1
@@ -175,7 +181,11 @@ class Network:
 
     def _lanes_into(self, buyer: int) -> list[int]:
         row = self.buyers[buyer]
-        return [s for s, supplier in enumerate(self.suppliers) if supplier.material == row.material and self._trades(supplier, row)]
+        return [
+            s
+            for s, supplier in enumerate(self.suppliers)
+            if supplier.material == row.material and self._trades(supplier, row)
+        ]
 
     def _trades(self, supplier: SupplierRow, row: BuyerRow) -> bool:
         if supplier.stockpile:
@@ -317,11 +327,14 @@ class Network:
     def buyer_group(self) -> Index:
         """(buyer,) index into `groups`; -1 for stockpiles."""
         index = {group: i for i, group in enumerate(self.groups)}
-        return np.array([-1 if row.kind == "stockpile" else index[(row.material, row.country)] for row in self.buyers], dtype=np.int64)
+        return np.array(
+            [-1 if row.kind == "stockpile" else index[(row.material, row.country)] for row in self.buyers],
+            dtype=np.int64,
+        )
 
     @cached_property
     def processor_rows(self) -> dict[str, ProcessRows]:
-        """process -> its facilities and their rows."""
+        """Process -> its facilities and their rows."""
         found = {}
         for name in self.world.processes:
             members = [f for f, facility in self.blueprint.facilities.items() if facility.process == name]

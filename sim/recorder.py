@@ -7,6 +7,8 @@ with the same weights. `metrics` turns what is kept here into the reported metri
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +32,7 @@ class Bins:
     fill_rate in steps of 0.002. The outermost bins take what lies beyond.
     """
 
-    counts = {"price_pressure": 700, "days_of_cover": 800, "fill_rate": 501}
+    counts: ClassVar[dict[str, int]] = {"price_pressure": 700, "days_of_cover": 800, "fill_rate": 501}
 
     @classmethod
     def index(cls, series: str, values: Array) -> NDArray[np.uint16]:
@@ -77,11 +79,16 @@ class Recorder:
         buyers, groups, reps = len(network.buyers), len(network.groups), replications
         self.network, self.calendar = network, calendar
         self.group = network.buyer_group
-        weight = baseline.requirement + np.where(baseline.requirement.sum(axis=1) > 0, 0.0, 1e-12)[:, None] * baseline.class_share[:, None]
+        weight = (
+            baseline.requirement
+            + np.where(baseline.requirement.sum(axis=1) > 0, 0.0, 1e-12)[:, None] * baseline.class_share[:, None]
+        )
         self.weight = weight / self._by_group(weight)[self.group]
         self.weight[self.group < 0] = 0.0
         self.price0 = baseline.price[network.buyer_material]
-        self.short_days, self.unmet, self.used, self.wanted, self.curtailed, self.destroyed = (np.zeros((buyers, reps)) for _ in range(6))
+        self.short_days, self.unmet, self.used, self.wanted, self.curtailed, self.destroyed = (
+            np.zeros((buyers, reps)) for _ in range(6)
+        )
         self.streak, self.longest = np.zeros((buyers, reps)), np.zeros((buyers, reps))
         self.was_short = np.zeros((buyers, reps), dtype=bool)
         self.min_cover = np.full((groups, reps), np.inf)
@@ -94,7 +101,10 @@ class Recorder:
         self.bins = np.zeros((len(SERIES), groups, calendar.reviews, reps), dtype=np.uint16)
         self.sums = np.zeros((len(SERIES), groups, calendar.reviews))
         self.flow_sum: dict[int, Array] = {}
-        self._signals = {"price_pressure": np.ones((groups, reps)), "days_of_cover": np.full((groups, reps), np.inf)}
+        self._signals = {
+            "price_pressure": np.ones((groups, reps)),
+            "days_of_cover": np.full((groups, reps), np.inf),
+        }
         self._signals |= {"fill_rate": np.ones((groups, reps)), "shortage": np.zeros((groups, reps))}
         self._use = np.zeros((buyers, reps))
         self._want = np.zeros((buyers, reps))
@@ -129,7 +139,15 @@ class Recorder:
         self.wanted[rows] += want
         self.unmet[rows] += np.maximum(want - use, 0.0)
 
-    def _note_short(self, rows: NDArray[np.int64], short: NDArray[np.bool_], use: Array, want: Array, day: float, review: float) -> None:
+    def _note_short(
+        self,
+        rows: NDArray[np.int64],
+        short: NDArray[np.bool_],
+        use: Array,
+        want: Array,
+        day: float,
+        review: float,
+    ) -> None:
         """Count the days after the shelf ran empty; every following review below the tolerance counts whole."""
         covered = np.divide(use, want, out=np.ones_like(use), where=want > 0)
         days = np.where(short, np.where(self.was_short[rows], review, review * (1.0 - covered)), 0.0)
@@ -150,7 +168,15 @@ class Recorder:
         self.curtailed[rows] += np.maximum(curtailed, 0.0)
         self.destroyed[rows] += np.maximum(destroyed, 0.0)
 
-    def close_review(self, review: int, price: Array, on_hand: Array, requirement: Array, bought: Array, independent: Array | None) -> None:
+    def close_review(
+        self,
+        review: int,
+        price: Array,
+        on_hand: Array,
+        requirement: Array,
+        bought: Array,
+        independent: Array | None,
+    ) -> None:
         """Record prices, cover and fill of the review.
 
         Parameters
@@ -177,7 +203,12 @@ class Recorder:
         self.bill += self._by_group(bought * (price - 1.0) * self.price0)
         if independent is not None:
             self.independent += self._by_group(self._use * independent)
-        self._signals = {"price_pressure": level, "days_of_cover": cover, "fill_rate": fill, "shortage": 1.0 - fill}
+        self._signals = {
+            "price_pressure": level,
+            "days_of_cover": cover,
+            "fill_rate": fill,
+            "shortage": 1.0 - fill,
+        }
         for i, (name, values) in enumerate(zip(SERIES, (level, cover, fill), strict=True)):
             self.bins[i, :, review] = Bins.index(name, values)
             self.sums[i, :, review] = np.where(np.isfinite(values), values, 0.0).sum(axis=1)

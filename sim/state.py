@@ -6,6 +6,8 @@ replication: initial + made = used + left unrecovered + stocks + under way.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,7 +62,7 @@ class Stocks:
 
     def _fill_pipeline(self, flow: Array, lead_time: Array) -> None:
         """Fill the ring with baseline flow; the first shipment arrives at the first review."""
-        slots, lanes, reps = self.pipeline.shape
+        slots = self.pipeline.shape[0]
         steps = lead_time / self.review
         whole = np.floor(steps)
         late = steps - whole
@@ -107,7 +109,14 @@ class Stocks:
         self.buyer[buyer] = 0.0
 
     def send(
-        self, flow: Array, lead_time: Array, border_days: Array, border_share: Array, refused: Array, shipped: Array, received: Array
+        self,
+        flow: Array,
+        lead_time: Array,
+        border_days: Array,
+        border_share: Array,
+        refused: Array,
+        shipped: Array,
+        received: Array,
     ) -> None:
         """Ship lane flows out of suppliers' stocks.
 
@@ -134,7 +143,9 @@ class Stocks:
             self.network.lane_supplier,
         )
         if longest > self.pipeline.shape[0] - 1:
-            raise EngineError(f"a shipment takes {longest:.1f} reviews, longer than the pipeline of {self.pipeline.shape[0]}")
+            raise EngineError(
+                f"a shipment takes {longest:.1f} reviews, longer than the pipeline of {self.pipeline.shape[0]}"
+            )
         self.supplier -= shipped
         self.in_transit += received
 
@@ -157,11 +168,11 @@ class Stocks:
 
     def _supplier_slices(self) -> list[slice]:
         bounds = self.network.ranges(self.network.supplier_material)
-        return [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        return [slice(a, b) for a, b in pairwise(bounds)]
 
     def _buyer_slices(self) -> list[slice]:
         bounds = self.network.ranges(self.network.buyer_material)
-        return [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        return [slice(a, b) for a, b in pairwise(bounds)]
 
     def _present(self) -> Array:
         return self._by_material(self.supplier + self.in_return, self.buyer + self.in_transit)
@@ -183,7 +194,10 @@ class Stocks:
         error = self.imbalance()
         if not (error <= MASS_TOLERANCE).all():
             m, r = np.unravel_index(int(np.nanargmax(error)), error.shape)
-            raise EngineError(f"mass of {self.network.materials[m]} does not close on day {day:g}, replication {r}: off by {error[m, r]:.3g}")
+            raise EngineError(
+                f"mass of {self.network.materials[m]} does not close on day {day:g}, replication {r}: "
+                f"off by {error[m, r]:.3g} of it"
+            )
 
     def under_way(self) -> Array:
         """Return tonnes in the pipeline, (lane, replication), counted slot by slot."""
@@ -237,6 +251,8 @@ class Beliefs:
         self.relation = baseline.flow.copy()
         self.requirement = buyers.copy()
         self.wanted = baseline.throughput.copy()
-        later = np.array([row.kind == "processor" and network.blueprint.opens_later(row.owner) for row in network.buyers])
+        later = np.array(
+            [row.kind == "processor" and network.blueprint.opens_later(row.owner) for row in network.buyers]
+        )
         self.settled = np.repeat(~later[:, None], buyers.shape[1], axis=1)
         self.world_caution = np.zeros((len(network.materials), buyers.shape[1]))

@@ -5,8 +5,9 @@ Nodes and policies never import each other; they meet here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+
 import numpy as np
 import simpy
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ from sim.recorder import Recorder
 from sim.state import Beliefs, Stocks
 
 Array = NDArray[np.float64]
+
+Steps = Generator[simpy.Event, None, None]
+"""A SimPy process: it waits for a phase of each review, then acts."""
 
 LANE_FLOOR = 0.01
 """Old relationships never fall below this share of their baseline: a ban freezes them, it does not erase them."""
@@ -111,7 +115,13 @@ class World:
         independent_of: str | None = None,
         policies: tuple[str, ...] = (),
     ) -> None:
-        self.calendar, self.network, self.gates, self.baseline, self.draws = calendar, network, gates, baseline, draws
+        self.calendar, self.network, self.gates, self.baseline, self.draws = (
+            calendar,
+            network,
+            gates,
+            baseline,
+            draws,
+        )
         self.step = calendar.review
         self.env = simpy.Environment(initial_time=-self.step)
         self.switches = switches
@@ -168,7 +178,9 @@ class World:
 
     def base_flow(self, groups: tuple[Index, ...]) -> Array:
         """Return baseline flow with growth and offtakes, (group, replication), t/d."""
-        return np.array([self.lane_baseline[group].sum(axis=0) for group in groups]).reshape(len(groups), self.draws.replications)
+        return np.array([self.lane_baseline[group].sum(axis=0) for group in groups]).reshape(
+            len(groups), self.draws.replications
+        )
 
     def last_flow(self, groups: tuple[Index, ...]) -> Array:
         """Return what was shipped in the last review, (group, replication), t/d."""
@@ -203,10 +215,16 @@ class World:
             np.add.at(unscaled, self.offtake_lanes, self.offtake_volume * levers.ramp[self.offtake_of])
             total = _sum_lanes(network, unscaled)
             base = self._base_of_buyer * growth
-            self.lane_scale = np.where((base > 0) & (total > base), np.divide(base, total, out=np.ones_like(base), where=total > 0), 1.0)
+            self.lane_scale = np.where(
+                (base > 0) & (total > base),
+                np.divide(base, total, out=np.ones_like(base), where=total > 0),
+                1.0,
+            )
             unscaled *= self.lane_scale[network.lane_buyer]
         self.lane_baseline = unscaled
 
 
 def _sum_lanes(network: Network, values: Array) -> Array:
-    return sum_by_buyer(np.ascontiguousarray(values), network.lane_ptr, np.empty((len(network.buyers), values.shape[1])))
+    return sum_by_buyer(
+        np.ascontiguousarray(values), network.lane_ptr, np.empty((len(network.buyers), values.shape[1]))
+    )

@@ -14,14 +14,21 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-CAUSES = ("scarcity at this stage", "scarcity upstream", "sellers' caution", "rerouting", "added trade cost", "input cost, untraced")
+CAUSES = (
+    "scarcity at this stage",
+    "scarcity upstream",
+    "sellers' caution",
+    "rerouting",
+    "added trade cost",
+    "input cost, untraced",
+)
 """Causes that every world has; policies that hold a cap follow, in order."""
 
 OWN, UPSTREAM, CAUTION, REROUTING, WEDGE, UNTRACED = range(6)
 
 
 @njit(cache=True)
-def attribute(
+def attribute(  # noqa: C901
     lane_ptr: Index,
     lane_supplier: Index,
     lane_licence: Index,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
-import simpy
 from numpy.typing import NDArray
 
 from sim.calendar import Phase
 from sim.draws import Draws
-from sim.world import World
+from sim.world import Steps, World
 
 Array = NDArray[np.float64]
 
@@ -40,7 +37,7 @@ def noise_path(draws: Draws, entity: str, deviation: Array, days: Array, reviews
     return np.asarray(deviation * path - 0.5 * deviation**2)
 
 
-def consumer(world: World, material: str) -> Iterator[simpy.Event]:
+def consumer(world: World, material: str) -> Steps:
     """Use one material in every country at each review."""
     users = Users(world, material)
     while True:
@@ -54,7 +51,11 @@ class Users:
     def __init__(self, world: World, material: str) -> None:
         self.world = world
         network = world.network
-        owners = [(i, row.owner) for i, row in enumerate(network.buyers) if row.kind == "consumer" and row.material == material]
+        owners = [
+            (i, row.owner)
+            for i, row in enumerate(network.buyers)
+            if row.kind == "consumer" and row.material == material
+        ]
         self.rows = np.array([i for i, _ in owners], dtype=np.int64)
         self.material = network.material_index[material]
         self.noise = self._noise(material, [owner for _, owner in owners])
@@ -67,7 +68,12 @@ class Users:
             return np.zeros((reviews, len(owners), world.draws.replications))
         paths = {
             owner: noise_path(
-                world.draws, f"consumers.{owner}.{material}", habits.demand_noise, habits.demand_noise_days, reviews, step
+                world.draws,
+                f"consumers.{owner}.{material}",
+                habits.demand_noise,
+                habits.demand_noise_days,
+                reviews,
+                step,
             )
             for owner in dict.fromkeys(owners)
         }

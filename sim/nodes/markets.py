@@ -7,10 +7,9 @@ Markets read each other's prices only as smoothed values of the previous review.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
-import simpy
 from numpy.typing import NDArray
 
 from sim.calendar import Phase
@@ -19,7 +18,7 @@ from sim.market.equilibrium import clear_markets
 from sim.market.orders import Demand, order_demand, scarcity_price, shelf_gap, urgency_window
 from sim.market.prices import CAUSES, attribute, pass_on_costs
 from sim.nodes.consumers import noise_path
-from sim.world import LANE_FLOOR, World
+from sim.world import LANE_FLOOR, Steps, World
 
 Array = NDArray[np.float64]
 
@@ -34,7 +33,7 @@ START_UP_DAYS = 180.0
 """A new plant fills its first shelf over at least this time."""
 
 
-def markets(world: World, book: Book) -> Iterator[simpy.Event]:
+def markets(world: World, book: Book) -> Steps:
     """Clear all materials at each review."""
     while True:
         yield world.next(Phase.MARKETS)
@@ -84,7 +83,14 @@ class Book:
         if not world.switches.noise:
             return np.zeros((reviews, len(names), world.draws.replications))
         paths = [
-            noise_path(world.draws, f"materials.{name}", habits.price_noise, habits.price_noise_days, reviews, self.step)
+            noise_path(
+                world.draws,
+                f"materials.{name}",
+                habits.price_noise,
+                habits.price_noise_days,
+                reviews,
+                self.step,
+            )
             for name in names
         ]
         return np.stack(paths, axis=1)
@@ -116,13 +122,18 @@ class Book:
         demand = self._demand()
         available, reserve, scale = self._offers()
         gate_scale, licence_scale = self._scales()
-        began = time.perf_counter()
+        began = time.process_time()
         clear_markets(
             self.topology,
             relation * self.step,
             world.levers.wedge,
             self.theta,
-            *(np.ascontiguousarray(part) for part in demand),
+            demand.flow,
+            demand.elasticity,
+            demand.stock,
+            np.ascontiguousarray(demand.stock_rate),
+            demand.offset,
+            demand.cap,
             available,
             reserve,
             scale,
@@ -140,7 +151,7 @@ class Book:
             self.delivered,
             self.iterations,
         )
-        self.kernel_seconds += time.perf_counter() - began
+        self.kernel_seconds += time.process_time() - began
         self.clearings += self.iterations.size
         self.steps_total += int(np.abs(self.iterations).sum())
         self.unconverged += int((self.iterations < 0).sum())
@@ -156,7 +167,13 @@ class Book:
         if world.offtake_lanes.size:
             self._enter_offtakes(growth)
         relation = relations_now(
-            world.beliefs.relation, growth, world.lane_scale, levers.open, levers.release_lane, world.network.lane_buyer, self._lane_work
+            world.beliefs.relation,
+            growth,
+            world.lane_scale,
+            levers.open,
+            levers.release_lane,
+            world.network.lane_buyer,
+            self._lane_work,
         )
         return self._with_fills(relation) if levers.fill.any() else relation
 
@@ -165,7 +182,9 @@ class Book:
         world = self.world
         change = world.levers.ramp - self._ramp
         if change.any():
-            added = world.offtake_volume * change[world.offtake_of] / growth[world.network.lane_buyer[world.offtake_lanes]]
+            added = (
+                world.offtake_volume * change[world.offtake_of] / growth[world.network.lane_buyer[world.offtake_lanes]]
+            )
             np.add.at(world.beliefs.relation, world.offtake_lanes, added)
             np.maximum(world.beliefs.relation, 0.0, out=world.beliefs.relation)
             self._ramp = world.levers.ramp.copy()
@@ -207,7 +226,7 @@ class Book:
             rise = np.maximum(structure - beliefs.structure, 0.0)
             beliefs.structure[:] = structure
         else:
-            rise = 0.0
+            rise = np.zeros_like(beliefs.structure)
         beliefs.hoarding *= 2.0 ** (-self.step / habits.news_half_life)
         beliefs.hoarding += habits.precaution * rise
         self._world_caution()
@@ -215,10 +234,15 @@ class Book:
     def _world_caution(self) -> None:
         beliefs, bounds = self.world.beliefs, self.topology.buyer_ptr
         weight = self.weight_of(self.world.habits.smoothing)
-        for m, (first, last) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+        for m, (first, last) in enumerate(pairwise(bounds)):
             need = beliefs.requirement[first:last]
             total = need.sum(axis=0)
-            mean = np.divide((need * beliefs.hoarding[first:last]).sum(axis=0), total, out=np.zeros_like(total), where=total > 0)
+            mean = np.divide(
+                (need * beliefs.hoarding[first:last]).sum(axis=0),
+                total,
+                out=np.zeros_like(total),
+                where=total > 0,
+            )
             beliefs.world_caution[m] += weight * (mean - beliefs.world_caution[m])
 
     def _demand(self) -> Demand:
@@ -234,7 +258,9 @@ class Book:
         days = base.cover + habits.precaution_days * beliefs.hoarding + beliefs.lead
         position = stock + world.stocks.in_transit
         close = np.where(beliefs.settled, habits.T_b, np.maximum(habits.T_b, START_UP_DAYS))
-        demand = order_demand(need, self.elasticity, position, days, urgency, habits.phi_b, close, habits.kappa, self.step)
+        demand = order_demand(
+            need, self.elasticity, position, days, urgency, habits.phi_b, close, habits.kappa, self.step
+        )
         return self._with_docks(demand) if world.levers.fill.any() else demand
 
     def _passed_on(self) -> Array:
@@ -289,7 +315,7 @@ class Book:
         return sales
 
     def _input_cost(self) -> None:
-        """Replacement cost of inputs in the reserve, and its causes."""
+        """Update the replacement cost of inputs in the reserve, and its causes."""
         beliefs = self.world.beliefs
         pass_on_costs(
             self.pair_ptr, self.pair_supplier, self.pair_buyer, self.chi,
@@ -312,7 +338,13 @@ class Book:
         refused = self.flow * (levers.border_share * levers.refused)
         received = sum_by_buyer(self.flow - refused, network.lane_ptr, self._buyer_sum)
         world.stocks.send(
-            self.flow, world.baseline.lead_time, levers.border_days, levers.border_share, levers.refused, shipped, received
+            self.flow,
+            world.baseline.lead_time,
+            levers.border_days,
+            levers.border_share,
+            levers.refused,
+            shipped,
+            received,
         )
         world.beliefs.sales += self.weight_of(world.habits.smoothing) * (shipped / self.step - world.beliefs.sales)
         if refused.any():
@@ -346,8 +378,10 @@ class Book:
         world, beliefs, top = self.world, self.world.beliefs, self.topology
         attribute(
             top.lane_ptr, top.lane_supplier, top.lane_licence, top.lane_gate_ptr, top.lane_gate,
-            self.flow, relation, self.delivered, beliefs.shadow, beliefs.input_cost, beliefs.caution, self.input_parts,
-            world.levers.wedge, self.licence_shadow, world.levers.licence_holder, self.gate_shadow, world.levers.gate_holder,
+            self.flow, relation, self.delivered,
+            beliefs.shadow, beliefs.input_cost, beliefs.caution, self.input_parts,
+            world.levers.wedge, self.licence_shadow, world.levers.licence_holder,
+            self.gate_shadow, world.levers.gate_holder,
             self.parts,
         )  # fmt: skip
         self.parts_smooth += self.weight_of(world.habits.smoothing) * (self.parts - self.parts_smooth)
@@ -355,7 +389,12 @@ class Book:
         noise = self.noise[world.review][self.buyer_material]
         bought = sum_by_buyer(self.flow, world.network.lane_ptr, self._buyer_sum)
         world.recorder.close_review(
-            world.review, np.exp(self.delivered + noise), world.stocks.buyer, beliefs.requirement, bought, independent
+            world.review,
+            np.exp(self.delivered + noise),
+            world.stocks.buyer,
+            beliefs.requirement,
+            bought,
+            independent,
         )
         world.recorder.note_causes(world.review, self.parts)
 
@@ -367,7 +406,9 @@ class Independence:
         self.world = world
         network = world.network
         self.bought = np.zeros_like(world.baseline.requirement)
-        self.sold = np.array([0.0 if row.country == world.independent_of else 1.0 for row in network.suppliers])[:, None]
+        self.sold = np.array([0.0 if row.country == world.independent_of else 1.0 for row in network.suppliers])[
+            :, None
+        ]
         self.sold = np.repeat(self.sold, world.draws.replications, axis=1)
         self._sum, self._total = np.empty_like(self.bought), np.empty_like(self.bought)
         for _ in range(2 * len(network.materials)):
@@ -382,7 +423,7 @@ class Independence:
         self.bought += weight * (fresh - self.bought)
 
     def _make(self) -> None:
-        """A product is as independent as its least independent input, if made outside the country."""
+        """Let a product be as independent as its least independent input, if made outside the country."""
         network, world = self.world.network, self.world
         for rows in network.processor_rows.values():
             if not rows.inputs.size:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import simpy
-
 from sim.calendar import Phase
 from sim.network import ProcessRows
 from sim.nodes.production import facility_growth, limit, put_out, wanted_throughput
-from sim.world import World
+from sim.world import Steps, World
 
 
-def mine(world: World, rows: ProcessRows, stage: int) -> Iterator[simpy.Event]:
+def mine(world: World, rows: ProcessRows, stage: int) -> Steps:
     """Produce at each review: as sales and stocks ask, or as the host does.
 
     Parameters
@@ -24,7 +20,11 @@ def mine(world: World, rows: ProcessRows, stage: int) -> Iterator[simpy.Event]:
     while True:
         yield world.next(Phase.PRODUCTION, stage)
         if by_product:
-            throughput = world.baseline.throughput[rows.facility] * facility_growth(world, rows) * world.levers.available[rows.facility]
+            throughput = (
+                world.baseline.throughput[rows.facility]
+                * facility_growth(world, rows)
+                * world.levers.available[rows.facility]
+            )
         else:
             throughput = wanted_throughput(world, rows)
         world.beliefs.wanted[rows.facility] = limit(world, rows) if by_product else throughput

@@ -6,17 +6,14 @@ product is pooled. Recipes thrift with price where the product does not contain 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
-import simpy
 from numba import njit
 from numpy.typing import NDArray
 
 from sim.calendar import Phase
 from sim.network import ProcessRows
 from sim.nodes.production import put_out, usual_throughput, wanted_throughput
-from sim.world import World
+from sim.world import Steps, World
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -25,7 +22,7 @@ IDLE_SHARE = 0.02
 """A plant keeps buying for at least this share of its baseline, so that one that starved once starts again."""
 
 
-def processor(world: World, rows: ProcessRows, stage: int) -> Iterator[simpy.Event]:
+def processor(world: World, rows: ProcessRows, stage: int) -> Steps:
     """Turn inputs into products at each review.
 
     Parameters
@@ -84,7 +81,7 @@ class Plant:
         self._record()
 
     def _record(self) -> None:
-        """Count each input's shortage by how far that input alone would have reached; not while a new plant starts up."""
+        """Count each input's shortage by how far that input alone would have reached, once a plant has settled."""
         world = self.world
         reach = np.where(self._settled(), self.reach, 1.0)
         threshold = (1.0 - world.habits.tolerance) * self.need

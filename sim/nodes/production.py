@@ -42,7 +42,9 @@ def wanted_throughput(world: World, rows: ProcessRows) -> Array:
     return np.clip(wanted, 0.0, limit(world, rows))
 
 
-def _joint(world: World, rows: ProcessRows, made: Array, sales: Array, cover: Array, usual: Array) -> tuple[Array, Array, Array]:
+def _joint(
+    world: World, rows: ProcessRows, made: Array, sales: Array, cover: Array, usual: Array
+) -> tuple[Array, Array, Array]:
     """Weigh joint products by value: sales at current prices, price and stock gap at baseline shares.
 
     The gap uses what scarcity adds to the price now, without input cost and caution, which say nothing of stocks.
@@ -62,7 +64,9 @@ def _joint(world: World, rows: ProcessRows, made: Array, sales: Array, cover: Ar
 
 def limit(world: World, rows: ProcessRows) -> Array:
     """Return what members can make with the capacity that is up, (member, replication), units per day."""
-    capacity = world.baseline.capacity[rows.facility] * facility_growth(world, rows) + world.plant_capacity[rows.facility]
+    capacity = (
+        world.baseline.capacity[rows.facility] * facility_growth(world, rows) + world.plant_capacity[rows.facility]
+    )
     return np.asarray(capacity * world.levers.available[rows.facility])
 
 

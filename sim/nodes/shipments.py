@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import simpy
-
 from sim.calendar import Phase
-from sim.world import World
+from sim.world import Steps, World
 
 
-def shipments(world: World) -> Iterator[simpy.Event]:
+def shipments(world: World) -> Steps:
     """Land goods that are due, and bring refused goods back to their sellers."""
     while True:
         yield world.next(Phase.ARRIVALS)

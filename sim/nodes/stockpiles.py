@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
-import simpy
 
 from sim.calendar import Phase
-from sim.world import World
+from sim.world import Steps, World
 
 
-def stockpiles(world: World) -> Iterator[simpy.Event]:
+def stockpiles(world: World) -> Steps:
     """Keep the books of all reserves at each review, after policies have said what to release or fill."""
     network = world.network
     docks = [
@@ -23,4 +20,8 @@ def stockpiles(world: World) -> Iterator[simpy.Event]:
         yield world.next(Phase.STOCKPILES)
         for dock, reserve in docks:
             world.stocks.store(dock, reserve)
-            np.minimum(world.levers.release[reserve], world.stocks.supplier[reserve], out=world.levers.release[reserve])
+            np.minimum(
+                world.levers.release[reserve],
+                world.stocks.supplier[reserve],
+                out=world.levers.release[reserve],
+            )

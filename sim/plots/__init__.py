@@ -6,7 +6,10 @@ are spread), `effect` (paired differences), `cover` (days of cover) and `attribu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from matplotlib import rc_context
@@ -15,20 +18,21 @@ from matplotlib.figure import Figure
 from sim.plots.attribution import draw_attribution
 from sim.plots.cover import draw_cover
 from sim.plots.effect import draw_effect
-from sim.plots.events import marks
 from sim.plots.price import draw_price
 from sim.plots.saved import Saved
 from sim.plots.shortage import draw_shortage
 from sim.plots.style import RC, save
 
 
-def draw_all(directory: Path) -> list[Path]:
+def draw_all(directory: Path, workers: int = 1) -> list[Path]:
     """Draw every figure of a results directory into its ``figures`` folder, as PNG and SVG.
 
     Parameters
     ----------
     directory : Path
-        As `sim.results` writes it.
+        As `sim.study` writes it.
+    workers : int
+        Processes; the figures are the same for any number.
 
     Returns
     -------
@@ -40,22 +44,45 @@ def draw_all(directory: Path) -> list[Path]:
     ResultsError
         If a table the figures need is missing or cannot be read.
     """
-    saved = Saved(Path(directory))
-    folder = saved.directory / "figures"
-    folder.mkdir(exist_ok=True)
-    with rc_context(RC):
-        return [path for name, figure in _figures(saved) for path in save(figure, folder, name)]
+    directory = Path(directory)
+    saved = Saved(directory)
+    wanted = figures(saved)
+    (directory / "figures").mkdir(exist_ok=True)
+    if workers <= 1:
+        return [path for name in wanted for path in _draw(saved, name)]
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _open, (directory,)) as pool:
+        return [path for paths in pool.map(_draw_opened, wanted) for path in paths]
 
 
-def _figures(saved: Saved) -> Iterator[tuple[str, Figure]]:
-    """Yield name and figure, one at a time so that only one is held."""
-    events = marks(saved)
+def figures(saved: Saved) -> dict[str, Callable[[], Figure]]:
+    """Return the figures of a run by the name of their files, each to be drawn when called."""
+    found: dict[str, Callable[[], Figure]] = {}
     for material in saved.materials:
-        yield f"price_{material}", draw_price(saved, material, events)
-    yield "shortage_days", draw_shortage(saved)
+        found[f"price_{material}"] = partial(draw_price, saved, material)
+    found["shortage_days"] = partial(draw_shortage, saved)
     for reference in saved.references:
-        yield f"policy_effect_against_{reference}", draw_effect(saved, reference)
+        found[f"policy_effect_against_{reference}"] = partial(draw_effect, saved, reference)
     for material in saved.materials:
-        yield f"days_of_cover_{material}", draw_cover(saved, material, events)
+        found[f"days_of_cover_{material}"] = partial(draw_cover, saved, material)
+        # Prices in the countries in focus differ little in their causes: one of them tells the story.
         for country in [c for c in saved.focus if c in saved.buyers(material)][:1]:
-            yield f"price_attribution_{material}_{country}", draw_attribution(saved, material, country, events)
+            found[f"price_attribution_{material}_{country}"] = partial(draw_attribution, saved, material, country)
+    return found
+
+
+def _draw(saved: Saved, name: str) -> list[Path]:
+    with rc_context(RC):
+        return save(figures(saved)[name](), saved.directory / "figures", name)
+
+
+_opened: Saved
+
+
+def _open(directory: Path) -> None:
+    """Let a worker process read the results once for all its figures."""
+    global _opened
+    _opened = Saved(directory)
+
+
+def _draw_opened(name: str) -> list[Path]:
+    return _draw(_opened, name)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from sim.plots.events import Marks
+from sim.plots.events import marks
 from sim.plots.saved import Saved
 from sim.plots.style import (
     CAUSE_COLOURS,
@@ -30,8 +30,9 @@ SMALL = 0.02
 OTHER = "all other causes"
 
 
-def draw_attribution(saved: Saved, material: str, country: str, marks: Marks) -> Figure:
+def draw_attribution(saved: Saved, material: str, country: str) -> Figure:
     """Return what makes up the price of a material in one country, a panel per scenario."""
+    events = marks(saved)
     tables = cause_tables(saved, material, country)
     where = saved.country(country)
     title = f"{where}: what drives the price of {saved.of_material(material)}?"
@@ -39,7 +40,7 @@ def draw_attribution(saved: Saved, material: str, country: str, marks: Marks) ->
         "Price against normal on a log scale, where causes multiply and the heights of their bands add up: what stands "
         "above 1×, less what hangs below it, is the price (black line). Averages over runs, ordinary market swings left out."
     )
-    figure, panels, key = Sheet().tiles(len(saved.scenarios), 4, title, subtitle, marks.notes)
+    figure, panels, key = Sheet().tiles(len(saved.scenarios), 4, title, subtitle, events.notes)
     colours = cause_colours(tables)
     low = min((float(t.clip(upper=0).sum(axis=1).min()) for t in tables.values()), default=0.0)
     high = max((float(t.clip(lower=0).sum(axis=1).max()) for t in tables.values()), default=0.0)
@@ -52,7 +53,7 @@ def draw_attribution(saved: Saved, material: str, country: str, marks: Marks) ->
         scenario_title(axes, saved.title(scenario), saved.counterfactual(scenario), saved.colour(scenario))
         if place % 4:
             axes.tick_params(axis="y", labelleft=False)
-        marks.draw(axes, scenario)
+        events.draw(axes, scenario)
     _key(key, colours)
     return figure
 

@@ -7,14 +7,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from sim.plots.events import Marks
-from sim.plots.price import Bands, _arrays
+from sim.plots.events import marks
+from sim.plots.price import Bands
 from sim.plots.saved import Saved
 from sim.plots.style import INK, SOFT, Sheet, fan, scenario_title, year_axis
 
 
-def draw_cover(saved: Saved, material: str, marks: Marks) -> Figure:
+def draw_cover(saved: Saved, material: str) -> Figure:
     """Return stock on hand in days of full requirement, a row per country and a column per scenario."""
+    events = marks(saved)
     bands = saved.bands("days_of_cover", material)
     countries = saved.buyers(material)
     first = saved.scenarios[0]
@@ -23,14 +24,14 @@ def draw_cover(saved: Saved, material: str, marks: Marks) -> Figure:
         "Days of full requirement that stock on hand would cover, by country (rows) and scenario (columns). "
         f"The thin black line in each panel is the middle run of: {saved.label(first)}."
     )
-    sheet = Sheet(panel=(1.85, 1.35), gap=(0.2, 0.22), left=1.5, right=0.25, head=0.95, foot=0.75)
-    figure, grid = sheet.grid(len(countries), len(saved.scenarios), title, subtitle, marks.notes)
+    sheet = Sheet(panel=(1.85, 1.35), gap=(0.2, 0.22), left=1.5, right=0.25, head=1.0, foot=0.5)
+    figure, grid = sheet.grid(len(countries), len(saved.scenarios), title, subtitle, events.notes)
     for row, country in zip(grid, countries, strict=True):
         top = max((float(bands[s, country]["p95"].max()) for s in saved.scenarios if (s, country) in bands), default=1.0)
         for axes, scenario in zip(row, saved.scenarios, strict=True):
             _panel(axes, saved, scenario, country, bands)
             axes.set_ylim(0, top * 1.12)
-            marks.draw(axes, scenario, numbers=row is grid[0])
+            events.draw(axes, scenario, numbers=row is grid[0])
             if axes is not row[0]:
                 axes.tick_params(axis="y", labelleft=False)
             if row is not grid[-1]:
@@ -50,7 +51,7 @@ def _panel(axes: Axes, saved: Saved, scenario: str, country: str, bands: Bands) 
     first = saved.scenarios[0]
     if (scenario, country) in bands:
         frame = bands[scenario, country]
-        fan(axes, frame["date"], _arrays(frame), saved.colour(scenario))
+        fan(axes, frame, saved.colour(scenario))
     if scenario != first and (first, country) in bands:
         base = bands[first, country]
         axes.plot(base["date"], base["p50"], color=INK, linewidth=0.7)

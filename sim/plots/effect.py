@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from sim.plots.saved import Saved
-from sim.plots.shortage import _row_label
-from sim.plots.style import INK, MARKERS, SOFT, Sheet
+from sim.plots.shortage import name_rows
+from sim.plots.style import INK, MARKERS, SOFT, Sheet, panel_title, row_title
 
 
 class Effect(NamedTuple):
@@ -28,7 +28,7 @@ class Effect(NamedTuple):
 
 EFFECTS = (
     Effect("shortage_days", "Days of shortage", "days", 1.0, "fewer", "more"),
-    Effect("price_mean", "Mean price against normal", "multiples of the normal price", 1.0, "cheaper", "dearer"),
+    Effect("price_mean", "Mean price against normal", "× normal", 1.0, "cheaper", "dearer"),
     Effect("procurement_cost_usd", "Extra cost of purchases", "million USD", 1e-6, "cheaper", "dearer"),
 )
 
@@ -44,20 +44,14 @@ def draw_effect(saved: Saved, reference: str) -> Figure:
         "of runs can tell."
     )
     tall = len(others) * (0.14 * len(saved.focus) + 0.2)
-    sheet = Sheet(panel=(3.0, tall), gap=(0.45, 0.9), left=2.6, right=0.4, head=0.62, foot=0.75)
+    sheet = Sheet(panel=(3.0, tall), gap=(0.45, 1.15), left=2.5, right=0.4, head=0.75, foot=0.85)
     figure, grid = sheet.grid(len(saved.materials), len(EFFECTS), title, subtitle)
     for row, material in zip(grid, saved.materials, strict=True):
         for axes, effect in zip(row, EFFECTS, strict=True):
             _panel(axes, saved, _differences(saved, reference, material, effect), others, effect)
             axes.tick_params(axis="y", labelleft=axes is row[0], length=0)
-        row[0].set_yticks(range(len(others)), [_row_label(saved, name) for name in others])
-        for label, name in zip(row[0].get_yticklabels(), others, strict=True):
-            label.set_color(saved.colour(name))
-            label.set_linespacing(0.95)
-        row[0].annotate(
-            saved.material(material), (0, 1), (-2.4 * 72, 22), xycoords="axes fraction", textcoords="offset points",
-            fontweight="bold", color=INK, fontsize=10,
-        )  # fmt: skip
+        name_rows(row[0], saved, others)
+        row_title(row[0], saved.material(material), sheet, 28)
     _key(figure, saved)
     return figure
 
@@ -102,7 +96,7 @@ def _words(axes: Axes, effect: Effect) -> None:
     low, high = axes.get_xlim()
     span = high - low
     axes.set_xlim(min(low, -0.08 * span), max(high, 0.08 * span))
-    axes.set_title(effect.title, loc="left", fontweight="bold", color=INK, pad=6)
+    panel_title(axes, effect.title, SOFT)
     axes.set_xlabel(f"← {effect.less}     {effect.unit}     {effect.more} →")
 
 

@@ -53,29 +53,60 @@ class Marks:
             )  # fmt: skip
 
     def _numbers(self, axes: Axes, scenario: str) -> None:
-        """Write the numbers along the top, those of near dates together."""
+        """Write the numbers along the top; labels that would touch become one."""
         first, last = (pd.Timestamp(day, unit="D") for day in axes.get_xlim())
-        near = (last - first) * (0.17 / (axes.get_position().width * axes.figure.get_figwidth()))
-        groups: list[list[tuple[pd.Timestamp, int]]] = []
+        figure = axes.get_figure(root=True)
+        assert figure is not None
+        inch = (last - first) / (axes.get_position().width * figure.get_figwidth())
+        labels: list[Label] = []
         for date, number in self.fixed.get(scenario, []):
-            if groups and date - groups[-1][-1][0] < near:
-                groups[-1].append((date, number))
-            else:
-                groups.append([(date, number)])
-        for group in groups:
-            middle = group[0][0] + (group[-1][0] - group[0][0]) / 2
+            label = Label(date, date, (number,))
+            while labels and label.left(inch) < labels[-1].right(inch):
+                label = labels.pop().join(label)
+            labels.append(label)
+        for label in labels:
             axes.text(
-                middle, 0.985, _together([number for _, number in group]), transform=axes.get_xaxis_transform(),
+                label.middle, 0.985, label.text, transform=axes.get_xaxis_transform(),
                 ha="center", va="top", fontsize=7, color=INK, zorder=5,
                 bbox={"boxstyle": "round,pad=0.18", "facecolor": "white", "edgecolor": "#9a9a9a", "linewidth": 0.5},
             )  # fmt: skip
 
 
-def _together(numbers: list[int]) -> str:
-    """Return numbers as '3', '3,4' or '3-5'."""
-    if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
-        return f"{numbers[0]}-{numbers[-1]}"
-    return ",".join(map(str, numbers))
+@dataclass(frozen=True)
+class Label:
+    """Numbers written together above their dates."""
+
+    first: pd.Timestamp
+    last: pd.Timestamp
+    numbers: tuple[int, ...]
+
+    @property
+    def middle(self) -> pd.Timestamp:
+        """Date the label is centred on."""
+        return self.first + (self.last - self.first) / 2
+
+    @property
+    def text(self) -> str:
+        """Numbers as '3', '3,5' or '3-5'."""
+        low, high = self.numbers[0], self.numbers[-1]
+        if len(self.numbers) > 2 and high - low == len(self.numbers) - 1:
+            return f"{low}-{high}"
+        return ",".join(map(str, self.numbers))
+
+    def _half(self, inch: pd.Timedelta) -> pd.Timedelta:
+        return inch * (0.031 * len(self.text) + 0.045)
+
+    def left(self, inch: pd.Timedelta) -> pd.Timestamp:
+        """Return where the label begins, an inch being so much time."""
+        return self.middle - self._half(inch)
+
+    def right(self, inch: pd.Timedelta) -> pd.Timestamp:
+        """Return where it ends."""
+        return self.middle + self._half(inch)
+
+    def join(self, later: Label) -> Label:
+        """Return one label for both."""
+        return Label(self.first, later.last, self.numbers + later.numbers)
 
 
 def marks(saved: Saved) -> Marks:
@@ -88,7 +119,7 @@ def marks(saved: Saved) -> Marks:
     fixed, spread = frame[one_date], frame[~one_date]
     dates = sorted(fixed["p50"].unique())
     number = {date: place + 1 for place, date in enumerate(dates)}
-    notes = [f"{number[date]}  {_day(date)}: {_what(fixed[fixed['p50'] == date])}" for date in dates]
+    notes = [f"{number[date]}  {_day(date)}, {_what(fixed[fixed['p50'] == date])}" for date in dates]
     if len(spread):
         kinds = listed(sorted({str(event) for event in spread["event"]}))
         notes.append(f"▲  {kinds} of a measure, at its middle date (dates differ between runs)")
@@ -110,6 +141,6 @@ def _what(frame: pd.DataFrame) -> str:
         befell.setdefault(listed(list(dict.fromkeys(part["event"]))), []).append(str(title))
     said = []
     for events, titles in befell.items():
-        named = titles if len(titles) <= 3 else [*titles[:2], f"{len(titles) - 2} more"]
-        said.append(f"{listed(named)} {events}")
-    return "; ".join(said)
+        named = titles if len(titles) <= 3 else [*titles[:2], f"and {len(titles) - 2} more"]
+        said.append(f"{events}: {'; '.join(named)}")
+    return ". Also ".join(said)

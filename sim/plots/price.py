@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from sim.plots.events import Marks
+from sim.plots.events import marks
 from sim.plots.saved import Saved
 from sim.plots.style import FAINT, INK, LINES, SOFT, Sheet, fan, multiples_axis, scenario_title, year_axis
 
@@ -18,8 +17,9 @@ CONTRAST = "#7d7d7d"
 Bands = dict[tuple[str, str], pd.DataFrame]
 
 
-def draw_price(saved: Saved, material: str, marks: Marks) -> Figure:
+def draw_price(saved: Saved, material: str) -> Figure:
     """Return the price of a material against normal, with the fan of the first country and lines of the others."""
+    events = marks(saved)
     bands = saved.bands("price_pressure", material)
     countries = saved.buyers(material)
     inside = saved.contrast if saved.contrast in countries else None
@@ -32,7 +32,7 @@ def draw_price(saved: Saved, material: str, marks: Marks) -> Figure:
         "Price against normal (1× is the price before any disturbance, log scale), one panel per scenario. "
         "Numbers mark policy events, listed below."
     )
-    figure, panels, key = Sheet().tiles(len(saved.scenarios), 4, title, subtitle, marks.notes)
+    figure, panels, key = Sheet().tiles(len(saved.scenarios), 4, title, subtitle, events.notes)
     shown = [bands[s, c] for s in saved.scenarios for c in countries if (s, c) in bands]
     low = min(0.5, *(float(frame["p05"].min()) for frame in shown))
     high = max(2.0, *(float(frame["p95"].max()) for frame in shown))
@@ -41,7 +41,7 @@ def draw_price(saved: Saved, material: str, marks: Marks) -> Figure:
         multiples_axis(axes, low * 0.95, high * 1.35)
         if place % 4:
             axes.tick_params(axis="y", labelleft=False)
-        marks.draw(axes, scenario)
+        events.draw(axes, scenario)
     _key(key, saved, abroad, inside)
     return figure
 
@@ -51,21 +51,17 @@ def _panel(axes: Axes, saved: Saved, scenario: str, bands: Bands, abroad: list[s
     axes.axhline(1, color=FAINT, linewidth=1.0, zorder=0.9)
     if inside is not None and (scenario, inside) in bands:
         frame = bands[scenario, inside]
-        fan(axes, frame["date"], _arrays(frame), CONTRAST)
+        fan(axes, frame, CONTRAST)
     for place, country in enumerate(abroad):
         if (scenario, country) not in bands:
             continue
         frame = bands[scenario, country]
         if place == 0:
-            fan(axes, frame["date"], _arrays(frame), colour)
+            fan(axes, frame, colour)
         else:
             axes.plot(frame["date"], frame["p50"], color=colour, linewidth=1.2, linestyle=LINES[place % len(LINES)])
     year_axis(axes, saved.series["date"].min(), saved.series["date"].max())
     scenario_title(axes, saved.title(scenario), saved.counterfactual(scenario), colour)
-
-
-def _arrays(frame: pd.DataFrame) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]]:
-    return {name: frame[name].to_numpy(float) for name in ("p05", "p25", "p50", "p75", "p95")}
 
 
 def _key(axes: Axes, saved: Saved, abroad: list[str], inside: str | None) -> None:

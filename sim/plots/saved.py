@@ -6,22 +6,17 @@ of the columns to `sim.results`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from sim.errors import ResultsError
 from sim.plots.style import SCENARIO_COLOURS
-
-Array = NDArray[np.float64]
-
+from sim.results import Results
 
 @dataclass(frozen=True)
 class Saved:
@@ -31,53 +26,39 @@ class Saved:
 
     # -- frames ---------------------------------------------------------------------------------------
 
-    def _read(self, name: str) -> pd.DataFrame:
-        path = self.directory / name
-        try:
-            return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-        except (OSError, ValueError) as error:
-            raise ResultsError(f"{name}: cannot be read for the figures ({error}). Run the experiment again.") from None
-
     @cached_property
-    def manifest(self) -> dict[str, Any]:
-        """What the run was: resolved configuration, seed and so on."""
-        try:
-            loaded: dict[str, Any] = json.loads((self.directory / "manifest.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ResultsError(f"manifest.json: cannot be read for the figures ({error}).") from None
-        return loaded
+    def results(self) -> Results:
+        """The results themselves."""
+        return Results(self.directory)
 
-    @cached_property
+    @property
     def summary(self) -> pd.DataFrame:
         """Means, intervals and quantiles of every metric."""
-        return self._read("summary.csv")
+        return self.results.summary
 
-    @cached_property
+    @property
     def comparison(self) -> pd.DataFrame:
         """Paired differences of every metric, empty where nothing is compared."""
-        return self._read("comparison.csv")
+        return self.results.comparison
 
     @cached_property
     def series(self) -> pd.DataFrame:
-        """Weekly bands over runs."""
-        return self._dated(self._read("series.parquet"))
+        """Weekly bands over runs, of what has any."""
+        frame = plain(self.results.series)
+        return frame[frame["p50"].notna()]
 
     @cached_property
     def causes(self) -> pd.DataFrame:
         """Weekly mean parts of the log price."""
-        return self._dated(self._read("causes.parquet"))
+        return plain(self.results.causes)
 
     @cached_property
     def timeline(self) -> pd.DataFrame:
         """Dated events of policies; dates that never come are NaT."""
-        frame = self._read("timeline.csv")
+        frame = self.results.timeline.copy()
         for column in ("p05", "p50", "p95"):
             frame[column] = pd.to_datetime(frame[column], errors="coerce")
         return frame
-
-    @staticmethod
-    def _dated(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame.assign(date=pd.to_datetime(frame["date"]))
 
     def runs(self, metric: str, material: str) -> pd.DataFrame:
         """Return a metric of one material, one row per scenario, replication and country, for all sectors together."""
@@ -85,7 +66,7 @@ class Saved:
         columns = ["scenario", "country", metric]
         where = [("material", "==", material), ("sector", "==", "all"), ("country", "in", list(self.countries))]
         try:
-            return pd.read_parquet(path, columns=columns, filters=where)
+            return plain(pd.read_parquet(path, columns=columns, filters=where))
         except (OSError, ValueError) as error:
             raise ResultsError(f"replications.parquet: cannot be read for the figures ({error}).") from None
 
@@ -93,10 +74,11 @@ class Saved:
 
     @cached_property
     def _resolved(self) -> Mapping[str, Any]:
-        for part in (self.manifest, *self.manifest.values()):
-            if isinstance(part, Mapping) and {"experiment", "scenarios"} <= part.keys():
-                return part
-        raise ResultsError("manifest.json: holds no resolved configuration. Run the experiment again.")
+        try:
+            resolved: Mapping[str, Any] = self.results.manifest["resolved"]
+        except KeyError:
+            raise ResultsError("manifest.json: holds no resolved configuration. Run the experiment again.") from None
+        return resolved
 
     @cached_property
     def scenarios(self) -> tuple[str, ...]:
@@ -192,6 +174,13 @@ class Saved:
         return {
             (str(key[0]), str(key[1])): part.sort_values("date") for key, part in frame.groupby(["scenario", "country"])
         }
+
+
+def plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with words instead of categories, and times instead of dates."""
+    words = {name: frame[name].astype(object) for name in frame.select_dtypes("category")}
+    dates = {"date": pd.to_datetime(frame["date"])} if "date" in frame else {}
+    return frame.assign(**words, **dates)
 
 
 def in_words(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from sim.plots.saved import Saved, listed
-from sim.plots.style import INK, SOFT, Array, Sheet, wrap
+from sim.plots.style import INK, SOFT, Array, Sheet, dark, panel_title, row_title, wrap
 
 METRIC = "shortage_days"
 
@@ -25,7 +27,7 @@ def draw_shortage(saved: Saved) -> Figure:
         "The right-hand column says in how many runs anyone goes short."
     )
     count = len(saved.scenarios)
-    sheet = Sheet(panel=(2.25, 0.42 * count), gap=(0.75, 0.75), left=2.45, right=0.75, head=0.75, foot=0.75)
+    sheet = Sheet(panel=(2.25, 0.4 * count), gap=(0.75, 1.15), left=2.45, right=0.75, head=0.8, foot=0.85)
     figure, grid = sheet.grid(len(materials), len(saved.countries), title, subtitle)
     for row, material in zip(grid, materials, strict=True):
         runs = saved.runs(METRIC, material)
@@ -33,16 +35,12 @@ def draw_shortage(saved: Saved) -> Figure:
         for axes, country in zip(row, saved.countries, strict=True):
             here = runs[runs["country"] == country]
             _panel(axes, saved, material, country, here, top)
-            axes.set_title(f"{saved.country(country)}", loc="left", fontweight="bold", color=INK, pad=16)
+            panel_title(axes, saved.country(country), SOFT, 16)
             axes.tick_params(axis="y", labelleft=axes is row[0], length=0)
             if row is grid[-1]:
                 axes.set_xlabel("days of shortage")
-        row[0].set_yticks(range(count), [_row_label(saved, name) for name in saved.scenarios])
-        _paint(row[0], saved)
-        row[0].annotate(
-            saved.material(material), (0, 1), (-2.3 * 72, 20), xycoords="axes fraction", textcoords="offset points",
-            fontweight="bold", color=INK, fontsize=10,
-        )  # fmt: skip
+        name_rows(row[0], saved, saved.scenarios)
+        row_title(row[0], saved.material(material), sheet, 38)
     _key(figure)
     return figure
 
@@ -53,15 +51,12 @@ def _top(runs: pd.DataFrame) -> float:
     return max(float(high) if np.isfinite(high) else 0.0, 1.0) * 1.06
 
 
-def _row_label(saved: Saved, scenario: str) -> str:
-    return "\n".join(wrap(saved.label(scenario), 32))
-
-
-def _paint(axes: Axes, saved: Saved) -> None:
-    """Write each scenario's name in its colour."""
-    for label, scenario in zip(axes.get_yticklabels(), saved.scenarios, strict=True):
-        label.set_color(saved.colour(scenario))
-        label.set_linespacing(0.95)
+def name_rows(axes: Axes, saved: Saved, scenarios: Sequence[str]) -> None:
+    """Name the rows of a panel after scenarios, each in its colour."""
+    axes.set_yticks(range(len(scenarios)), ["\n".join(wrap(saved.label(name), 31)) for name in scenarios])
+    for label, name in zip(axes.get_yticklabels(), scenarios, strict=True):
+        label.set_color(dark(saved.colour(name)))
+        label.set_linespacing(1.0)
 
 
 def _panel(axes: Axes, saved: Saved, material: str, country: str, runs: pd.DataFrame, top: float) -> None:

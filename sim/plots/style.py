@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -81,11 +83,16 @@ class Sheet:
     """
 
     panel: tuple[float, float] = (3.0, 2.3)
-    gap: tuple[float, float] = (0.35, 0.75)
+    gap: tuple[float, float] = (0.35, 0.95)
     left: float = 0.75
     right: float = 0.35
-    head: float = 0.5
-    foot: float = 0.4
+    head: float = 0.75
+    foot: float = 0.45
+
+    @property
+    def margin(self) -> float:
+        """Where titles and notes begin."""
+        return min(self.left, 0.5)
 
     def grid(
         self, rows: int, columns: int, title: str, subtitle: str, notes: Sequence[str] = ()
@@ -99,7 +106,7 @@ class Sheet:
         bottom = self.foot + 0.165 * max((len(part) for part in written), default=0) + 0.15
         height = top + rows * self.panel[1] + (rows - 1) * self.gap[1] + bottom
         figure = Figure(figsize=(width, height))
-        margin = min(self.left, 0.6)
+        margin = self.margin
         figure.text(
             margin / width, 1 - 0.2 / height, "\n".join(heading), va="top", fontsize=14, fontweight="bold", color=INK,
             linespacing=1.15,
@@ -158,6 +165,28 @@ def note_columns(notes: Sequence[str], width: float) -> list[list[str]]:
         share += 1
 
 
+def dark(colour: str) -> str:
+    """Return a colour dark enough for text on white."""
+    red, green, blue = to_rgb(colour)
+    brightness = 0.3 * red + 0.59 * green + 0.11 * blue
+    share = min(1.0, 0.42 / max(brightness, 1e-9))
+    return to_hex((red * share, green * share, blue * share))
+
+
+def panel_title(axes: Axes, text: str, colour: str = INK, pad: float = 6) -> None:
+    """Write a title above a panel, `pad` points from it."""
+    # The height is given because matplotlib would otherwise measure all labels to find it.
+    axes.set_title(text, loc="left", color=colour, fontweight="bold", y=1.0, pad=pad)
+
+
+def row_title(axes: Axes, text: str, sheet: Sheet, rise: float) -> None:
+    """Write the title of a row of panels above its first, at the margin of the sheet, `rise` points up."""
+    axes.annotate(
+        text, (0, 1), ((sheet.margin - sheet.left) * 72, rise), xycoords="axes fraction", textcoords="offset points",
+        fontweight="bold", color=INK, fontsize=10.5,
+    )  # fmt: skip
+
+
 def scenario_title(axes: Axes, label: str, counterfactual: bool, colour: str, letters: int = 38) -> None:
     """Write a scenario's title above its panel in its colour, and say where it is a counterfactual."""
     lines = wrap(label, letters)
@@ -166,35 +195,31 @@ def scenario_title(axes: Axes, label: str, counterfactual: bool, colour: str, le
         axes.text(
             0, 1.035, "counterfactual", transform=axes.transAxes, fontsize=8, style="italic", color=SOFT, va="bottom"
         )
-    axes.set_title("\n".join(lines), loc="left", color=colour, fontweight="bold", pad=17 if counterfactual else 6)
+    panel_title(axes, "\n".join(lines), dark(colour), 17 if counterfactual else 6)
 
 
-def fan(axes: Axes, dates: Any, bands: dict[str, Array], colour: str, line: Any = "solid", strength: float = 1.0) -> None:
+def fan(axes: Axes, frame: pd.DataFrame, colour: str) -> None:
     """Draw the middle run as a line, with the middle half and nine tenths of runs as bands around it.
 
     Parameters
     ----------
-    dates : (date,)
-    bands : mapping of 'p05', 'p25', 'p50', 'p75', 'p95' to (date,) float
-    strength : float
-        Factor on the opacity of the bands.
+    frame : DataFrame
+        Columns date, p05, p25, p50, p75 and p95, in order of date.
     """
-    axes.fill_between(dates, bands["p05"], bands["p95"], color=colour, alpha=0.15 * strength, linewidth=0)
-    axes.fill_between(dates, bands["p25"], bands["p75"], color=colour, alpha=0.25 * strength, linewidth=0)
-    axes.plot(dates, bands["p50"], color=colour, linewidth=1.5, linestyle=line)
+    axes.fill_between(frame["date"], frame["p05"], frame["p95"], color=colour, alpha=0.15, linewidth=0)
+    axes.fill_between(frame["date"], frame["p25"], frame["p75"], color=colour, alpha=0.25, linewidth=0)
+    axes.plot(frame["date"], frame["p50"], color=colour, linewidth=1.5)
 
 
-def year_axis(axes: Axes, start: Any, end: Any, every: int = 1) -> None:
+def year_axis(axes: Axes, start: pd.Timestamp, end: pd.Timestamp, every: int = 1) -> None:
     """Put a tick at each new year, with the year written in the middle of it."""
-    import matplotlib.dates as mdates  # noqa: PLC0415
-
+    years = range(start.year, end.year + 1)
+    middles = [pd.Timestamp(year, 7, 2) for year in years]
     axes.set_xlim(start, end)
-    axes.xaxis.set_major_locator(mdates.YearLocator())
-    axes.xaxis.set_major_formatter(NullFormatter())
-    axes.xaxis.set_minor_locator(mdates.MonthLocator(bymonth=7, bymonthday=2))
-    axes.xaxis.set_minor_formatter(
-        FuncFormatter(lambda day, _: f"{mdates.num2date(day).year}" if mdates.num2date(day).year % every == 0 else "")
-    )
+    # Fixed places: date locators would work them out again at every drawing of every panel.
+    axes.set_xticks([pd.Timestamp(year, 1, 1) for year in years if start <= pd.Timestamp(year, 1, 1) <= end], [], minor=False)
+    inside = [day for day in middles if start <= day <= end and day.year % every == 0]
+    axes.set_xticks(inside, [str(day.year) for day in inside], minor=True)
     axes.tick_params(axis="x", which="minor", length=0, labelsize=8)
 
 
@@ -229,6 +254,6 @@ def multiples_axis(axes: Axes, low: float, high: float, log_units: bool = False)
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write a figure as PNG and SVG, without dates, so that equal figures are equal files."""
     paths = [folder / f"{name}.png", folder / f"{name}.svg"]
-    figure.savefig(paths[0], dpi=DPI, metadata={"Software": "drawdown"})
+    figure.savefig(paths[0], dpi=DPI, metadata={"Software": "drawdown"}, pil_kwargs={"compress_level": 4})
     figure.savefig(paths[1], metadata={"Date": None, "Creator": "drawdown"})
     return paths

@@ -33,7 +33,8 @@ class AlternativeSourcing(Policy):
         if self.material not in network.material_index:
             yield f"material: got '{self.material}'. Not a material of this world."
         elif not network.lanes([self.material], self.origin, self.destination).size:
-            yield f"no supplier of {self.material} in {', '.join(self.origin)} can sell to {', '.join(self.destination)}."
+            sellers, buyers = ", ".join(self.origin), ", ".join(self.destination)
+            yield f"no supplier of {self.material} in {sellers} can sell to {buyers}."
 
     def act(self, world: World, held: Held) -> None:
         """Ramp the offtake after qualification; it lapses when the agreement ends."""

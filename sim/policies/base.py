@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
-import simpy
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -20,10 +19,9 @@ from sim.config.schema import Date, Days, Names, Number, Real, Section, reads
 from sim.draws import Draws
 from sim.gates import Cap, CapBook
 from sim.network import Blueprint, Network
-from sim.world import World
+from sim.world import Steps, World
 
 Array = NDArray[np.float64]
-Steps = Iterator[simpy.Event]
 
 REGISTRY: dict[str, type[Policy]] = {}
 """Policy classes by type."""
@@ -220,7 +218,10 @@ class Policy(Section):
     def timeline(self, held: Held) -> dict[str, Array]:
         """Return its dated events per replication, days of the run (inf: never)."""
         window = held.window
-        events = {"announced": window.announced, "in force": np.where(window.start < window.end, window.start, np.inf)}
+        events = {
+            "announced": window.announced,
+            "in force": np.where(window.start < window.end, window.start, np.inf),
+        }
         ends = np.where(np.isfinite(events["in force"]) | np.isfinite(window.end), window.end, np.inf)
         return {**events, "ends": ends, **held.happened}
 
@@ -231,7 +232,9 @@ class LaneMeasure(Policy):
     origin: Names = Field(alias="from", description="countries, blocs or facilities whose exports it covers")
     destination: Names | None = Field(None, alias="to", description="to whom; everyone abroad unless given")
     material: Names
-    coverage: Annotated[Number, reads("1", 0.0, 1.0)] = Field(Number(1.0), description="share of the goods that it covers")
+    coverage: Annotated[Number, reads("1", 0.0, 1.0)] = Field(
+        Number(1.0), description="share of the goods that it covers"
+    )
 
     def lanes(self, network: Network) -> NDArray[np.int64]:
         """Return the lanes it covers: those that leave the origin's country."""

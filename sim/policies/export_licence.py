@@ -37,7 +37,9 @@ class ExportLicence(LaneMeasure):
     """Exports need a licence: applications are capped, cleared goods wait, some are refused."""
 
     applications: Path = Field(description="what the office lets through, as a share of each buyer's baseline")
-    delay: Days = Field(Number(0.0), description="days cleared goods wait at the border; 45 working_days by Chinese law")
+    delay: Days = Field(
+        Number(0.0), description="days cleared goods wait at the border; 45 working_days by Chinese law"
+    )
     refused: Ratio = Field(Number(0.0), description="share of waiting goods that is refused and returns to the seller")
 
     @property
@@ -52,7 +54,13 @@ class ExportLicence(LaneMeasure):
         affected = self.affected(world, held)
         coverage = world.draws.number(self.coverage) * affected
         base = world.base_flow(cap.groups)
-        hold_cap(world, held, cap, level * (affected.max(axis=0) > 0), base * (1.0 - coverage + coverage * self.office(world)))
+        hold_cap(
+            world,
+            held,
+            cap,
+            level * (affected.max(axis=0) > 0),
+            base * (1.0 - coverage + coverage * self.office(world)),
+        )
         if level.any() and self.longest_delay > 0:
             days, refused = world.draws.number(self.delay), world.draws.number(self.refused)
             for group, share in zip(cap.groups, coverage, strict=True):
@@ -82,7 +90,9 @@ class ExtraterritorialRule(ExportLicence):
     The content of a product is the value share of its inputs that relationships bring from the controlling country.
     """
 
-    destination: Names | None = Field(None, alias="to", description="buyers it covers; all outside the controlling country unless given")
+    destination: Names | None = Field(
+        None, alias="to", description="buyers it covers; all outside the controlling country unless given"
+    )
     de_minimis: Ratio = Field(description="value share of controlled content above which the rule applies")
     content: Names = Field(description="controlled materials whose content counts")
 
@@ -91,7 +101,9 @@ class ExtraterritorialRule(ExportLicence):
         home = network.expand(self.origin)
         lanes = network.lanes(self.material, None, self.destination)
         abroad = [
-            network.suppliers[s].country not in home and network.buyers[b].country not in home and not network.suppliers[s].stockpile
+            network.suppliers[s].country not in home
+            and network.buyers[b].country not in home
+            and not network.suppliers[s].stockpile
             for s, b in zip(network.lane_supplier[lanes], network.lane_buyer[lanes], strict=True)
         ]
         return lanes[np.array(abroad, dtype=bool)] if lanes.size else lanes
@@ -122,6 +134,11 @@ class ExtraterritorialRule(ExportLicence):
                 for b in network.buyer_rows[(row.owner, material)]:
                     lanes = np.arange(network.lane_ptr[b], network.lane_ptr[b + 1])
                     total = relation[lanes].sum(axis=0)
-                    brought = np.divide(relation[lanes][from_home[lanes]].sum(axis=0), total, out=np.zeros_like(total), where=total > 0)
+                    brought = np.divide(
+                        relation[lanes][from_home[lanes]].sum(axis=0),
+                        total,
+                        out=np.zeros_like(total),
+                        where=total > 0,
+                    )
                     share[s] += world.baseline.value_share[b] * world.baseline.class_share[b] * brought
         return share

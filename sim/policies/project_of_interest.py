@@ -36,9 +36,15 @@ class ProjectOfInterest(Policy):
     cost: Money = Field(description="investment")
     public_share: Ratio = Field(description="share of the investment paid by governments")
     sponsors: dict[str, Ratio] = Field(description="government: share of the public money")
-    support_lead_time: Ratio = Field(Number(0.0), description="share by which full public funding shortens the lead time")
-    support_success: Ratio = Field(Number(0.0), description="share of the failure odds that full public funding removes")
-    suppliers: dict[str, dict[str, Ratio]] = Field(default_factory=dict, description="input: {country or facility: share}")
+    support_lead_time: Ratio = Field(
+        Number(0.0), description="share by which full public funding shortens the lead time"
+    )
+    support_success: Ratio = Field(
+        Number(0.0), description="share of the failure odds that full public funding removes"
+    )
+    suppliers: dict[str, dict[str, Ratio]] = Field(
+        default_factory=dict, description="input: {country or facility: share}"
+    )
     customers: dict[str, dict[str, Ratio]] = Field(description="product: {country or facility: share of sales}")
 
     def extend(self, name: str, blueprint: Blueprint) -> None:
@@ -94,4 +100,6 @@ class ProjectOfInterest(Policy):
         material = next(iter(world.network.world.processes[self.process].outputs))
         for country, share in self.sponsors.items():
             part = world.draws.number(share)
-            world.levers.spend(Spending(held.name, material, country, money * public * part, money * (1.0 - public) * part))
+            world.levers.spend(
+                Spending(held.name, material, country, money * public * part, money * (1.0 - public) * part)
+            )

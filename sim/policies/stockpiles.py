@@ -28,7 +28,8 @@ class _Reserve(Policy):
     def check(self, network: Network) -> Iterator[str]:
         """Yield an error for an unknown stockpile."""
         if self.stockpile not in network.world.stockpiles:
-            yield f"stockpile: got '{self.stockpile}'. Not a stockpile of this world.{did_you_mean(self.stockpile, network.world.stockpiles)}"
+            hint = did_you_mean(self.stockpile, network.world.stockpiles)
+            yield f"stockpile: got '{self.stockpile}'. Not a stockpile of this world.{hint}"
 
     def material(self, network: Network) -> str:
         """Return the material of the reserve."""
@@ -108,7 +109,9 @@ class StockpileBuild(_Reserve):
 
     rate: Flow = Field(description="bought per day at most")
     target: Days = Field(description="days of the country's use to hold at the end")
-    price_limit: Positive = Field(Number(1.5), description="price over baseline above which it stops buying, softened over 5 %")
+    price_limit: Positive = Field(
+        Number(1.5), description="price over baseline above which it stops buying, softened over 5 %"
+    )
 
     def extend(self, name: str, blueprint: Blueprint) -> None:
         """Let the reserve buy."""
@@ -126,7 +129,11 @@ class StockpileBuild(_Reserve):
             self.pay(world, held, bought * price * np.exp(world.beliefs.price[dock]))
         level = held.window.level(world)
         country = network.world.stockpiles[self.stockpile].country
-        users = [i for i, buyer in enumerate(network.buyers) if (buyer.material, buyer.country) == (material, country) and i != dock]
+        users = [
+            i
+            for i, buyer in enumerate(network.buyers)
+            if (buyer.material, buyer.country) == (material, country) and i != dock
+        ]
         wanted = world.draws.number(self.target) * world.baseline.requirement[users].sum(axis=0)
         missing = np.maximum(wanted - world.stocks.supplier[row] - world.stocks.in_transit[dock], 0.0)
         amount = np.minimum(level * world.draws.number(self.rate) * world.step, missing)

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from sim.errors import ResultsError
-from sim.plots import draw_all
+from sim.plots import draw_all, figures
 from sim.plots.attribution import OTHER, cause_tables, draw_attribution
 from sim.plots.cover import draw_cover
 from sim.plots.effect import draw_effect
-from sim.plots.events import marks
+from sim.plots.events import Label, _what, marks
 from sim.plots.price import draw_price
 from sim.plots.saved import Saved, in_words, listed
 from sim.plots.shortage import draw_shortage, share_of_runs
-from sim.plots.style import SCENARIO_COLOURS, note_columns
+from sim.plots.style import RC, SCENARIO_COLOURS, dark, note_columns, save
 
 SCENARIOS = {
     "baseline": ("No controls", False),
@@ -197,3 +202,208 @@ def _timeline(names: tuple[str, ...]) -> pd.DataFrame:
             add(name, "offtake", "first delivery", "2026-09-01", "2026-05-01", "2027-02-01", 1.0)
         rows.append((name, "april_licence", POLICIES["april_licence"], "never", "", "", "", 0.0))
     return pd.DataFrame(rows, columns=["scenario", "policy", "title", "event", "p05", "p50", "p95", "share"])
+
+
+# -- what the figures say -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
+    return Saved(write_results(tmp_path_factory.mktemp("results"), weeks=40, runs=32))
+
+
+def words(figure: Figure) -> str:
+    """Return all text of a figure on one line."""
+    found = [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
+    return " ".join(" ".join(found).split())
+
+
+@pytest.fixture(scope="module")
+def drawn(saved: Saved) -> Iterator[dict[str, Figure]]:
+    with rc_context(RC):
+        yield draw_kinds(saved)
+
+
+def draw_kinds(saved: Saved) -> dict[str, Figure]:
+    return {
+        "price": draw_price(saved, "magnets"),
+        "cover": draw_cover(saved, "magnets"),
+        "attribution": draw_attribution(saved, "magnets", "JPN"),
+        "shortage": draw_shortage(saved),
+        "effect": draw_effect(saved, "baseline"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["price", "cover", "attribution", "shortage", "effect"])
+class TestEveryFigure:
+    def test_shows_every_scenario_by_its_title(self, drawn: dict[str, Figure], kind: str) -> None:
+        text = words(drawn[kind])
+        for title, _ in SCENARIOS.values():
+            assert title in text
+
+    def test_says_counterfactual_for_each_that_is(self, drawn: dict[str, Figure], kind: str) -> None:
+        flags = sum(flag for _, flag in SCENARIOS.values())
+        assert words(drawn[kind]).count("counterfactual") >= flags
+
+    def test_names_nothing_by_its_internal_name(self, drawn: dict[str, Figure], kind: str) -> None:
+        text = words(drawn[kind])
+        for name in [*SCENARIOS, *COUNTRIES, "dytb_oxide", *POLICIES, *METRICS, "price_pressure"]:
+            if "_" in name or name.isupper():
+                assert name not in text
+
+    def test_has_a_title_that_asks(self, drawn: dict[str, Figure], kind: str) -> None:
+        assert drawn[kind].texts[0].get_text().endswith("?")
+
+    def test_no_text_leaves_the_figure_or_runs_into_a_panel(self, drawn: dict[str, Figure], kind: str) -> None:
+        figure = drawn[kind]
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        page = figure.bbox
+        for text in figure.findobj(Text):
+            if text.get_visible() and text.get_text().strip() and text.axes is None:
+                box = text.get_window_extent(canvas.get_renderer())
+                assert box.x0 >= page.x0 and box.x1 <= page.x1 and box.y0 >= page.y0 and box.y1 <= page.y1
+                for axes in figure.axes:
+                    assert not (axes.axison and axes.bbox.overlaps(box)), text.get_text()
+
+
+def test_price_fan_is_that_of_the_series(saved: Saved) -> None:
+    figure = draw_price(saved, "dytb_oxide")
+    panel = next(axes for axes in figure.axes if SCENARIOS["china_controls"][0] in " ".join(axes.get_title(loc="left").split()))
+    frame = saved.bands("price_pressure", "dytb_oxide")["china_controls", "JPN"]
+    assert any(np.array_equal(line.get_ydata(), frame["p50"]) for line in panel.get_lines())
+    assert panel.get_yscale() == "log"
+
+
+def test_causes_add_up_to_the_log_price(saved: Saved) -> None:
+    tables = cause_tables(saved, "magnets", "JPN")
+    assert set(tables) == set(SCENARIOS)
+    frame = saved.causes[(saved.causes["material"] == "magnets") & (saved.causes["country"] == "JPN")]
+    for name, table in tables.items():
+        total = frame[frame["scenario"] == name].groupby("date")["mean"].sum()
+        np.testing.assert_allclose(table.sum(axis=1), total, atol=1e-12)
+    assert "Licences for Dy, Tb and magnets" in table.columns
+    assert OTHER in table.columns and "added trade cost" not in table.columns
+
+
+def test_scenarios_keep_their_colours(saved: Saved, drawn: dict[str, Figure]) -> None:
+    assert [saved.colour(name) for name in SCENARIOS] == list(SCENARIO_COLOURS[: len(SCENARIOS)])
+    expected = SCENARIO_COLOURS[2]
+    panel = next(axes for axes in drawn["price"].axes if "never" in axes.get_title(loc="left"))
+    assert expected in {line.get_color() for line in panel.get_lines()}
+
+
+def test_effect_draws_the_paired_difference_and_its_interval(saved: Saved) -> None:
+    figure = draw_effect(saved, "china_controls")
+    c = saved.comparison
+    row = c[
+        (c["reference"] == "china_controls") & (c["scenario"] == "framework") & (c["material"] == "dytb_oxide")
+        & (c["country"] == "JPN") & (c["metric"] == "procurement_cost_usd") & (c["sector"] == "all")
+    ].iloc[0]  # fmt: skip
+    panel = figure.axes[2]
+    ends = [segment[:, 0] for bars in panel.collections for segment in bars.get_segments()]
+    assert any(np.allclose(end, [row["ci_low"] / 1e6, row["ci_high"] / 1e6]) for end in ends)
+    assert SCENARIOS["china_controls"][0] in words(figure)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [([0.0] * 4, "0 %"), ([1.0] * 4, "100 %"), ([0.0] * 999 + [1.0], "<1 %"), ([1.0] * 999 + [0.0], ">99 %"), ([0.0, 3.0], "50 %")],
+)
+def test_share_of_runs_is_never_rounded_to_none_or_all(values: list[float], said: str) -> None:
+    assert share_of_runs(np.array(values)) == said
+
+
+# -- marks ----------------------------------------------------------------------------------------------
+
+
+def test_events_of_one_date_share_a_number_in_all_scenarios(saved: Saved) -> None:
+    found = marks(saved)
+    numbers = {name: dict(rows) for name, rows in found.fixed.items()}
+    april = pd.Timestamp("2025-04-04")
+    assert {rows[april] for rows in numbers.values()} == {1}
+    assert "baseline" not in numbers
+    assert found.notes[0] == "1  4 Apr 2025, announced and in force: Licences for Dy, Tb and magnets"
+
+
+def test_events_whose_date_differs_are_triangles_and_rare_ones_left_out(saved: Saved) -> None:
+    found = marks(saved)
+    assert found.spread["framework"] == [pd.Timestamp("2027-06-01"), pd.Timestamp("2028-03-01")]
+    assert found.notes[-1].startswith("▲  first delivery and first output")
+
+
+def test_many_measures_of_one_date_are_counted() -> None:
+    date = pd.Timestamp("2026-04-28")
+    frame = pd.DataFrame({"title": list("abcde"), "event": "in force", "p50": date})
+    assert _what(frame) == "in force: a; b; and 3 more"
+
+
+@pytest.mark.parametrize(("numbers", "text"), [((3,), "3"), ((3, 4), "3,4"), ((3, 4, 5), "3-5"), ((3, 5, 6), "3,5,6")])
+def test_labels_that_would_touch_are_written_together(numbers: tuple[int, ...], text: str) -> None:
+    day = pd.Timestamp("2026-01-01")
+    assert Label(day, day, numbers).text == text
+
+
+# -- small parts ----------------------------------------------------------------------------------------
+
+
+def test_words() -> None:
+    assert in_words("china_controls") == "China controls"
+    assert [listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_material_titles_keep_their_capitals_inside_a_sentence(saved: Saved) -> None:
+    assert saved.of_material("dytb_oxide") == "dysprosium and terbium oxide"
+    assert saved.of_material("magnets") == "sintered NdFeB magnets"
+
+
+def test_notes_fill_columns_in_order_and_lose_nothing() -> None:
+    notes = [f"{i}  note number {i} " + "word " * (3 * i) for i in range(1, 10)]
+    columns = note_columns(notes, 14.0)
+    assert 1 < len(columns) <= 3
+    assert " ".join(" ".join(sum(columns, [])).split()) == " ".join(" ".join(notes).split())
+
+
+@pytest.mark.parametrize("colour", SCENARIO_COLOURS)
+def test_titles_stand_out_from_white(colour: str) -> None:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(dark(colour))]
+    luminance = float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+    assert 1.05 / (luminance + 0.05) >= 4.5  # WCAG 2, level AA
+
+
+# -- files ----------------------------------------------------------------------------------------------
+
+
+def test_draw_all_writes_png_and_svg_the_same_each_time(tmp_path: Path) -> None:
+    results = write_results(tmp_path / "results", scenarios=3, weeks=20, runs=16)
+    paths = draw_all(results)
+    names = {path.stem for path in paths}
+    assert names == {
+        "price_dytb_oxide", "price_magnets", "shortage_days", "policy_effect_against_baseline",
+        "policy_effect_against_china_controls", "days_of_cover_dytb_oxide", "days_of_cover_magnets",
+        "price_attribution_dytb_oxide_JPN", "price_attribution_magnets_JPN",
+    }  # fmt: skip
+    assert sorted(p.name for p in (results / "figures").iterdir()) == sorted(f"{n}.{e}" for n in names for e in ("png", "svg"))
+    for path in paths:
+        assert path.read_bytes()[:4] == b"\x89PNG" if path.suffix == ".png" else ElementTree.parse(path).getroot().tag.endswith("svg")
+    with rc_context(RC):
+        again = save(draw_shortage(Saved(results)), tmp_path, "shortage_days")
+    assert [p.read_bytes() for p in again] == [(results / "figures" / p.name).read_bytes() for p in again]
+
+
+def test_one_scenario_alone_has_no_effects_but_all_else(tmp_path: Path) -> None:
+    results = write_results(tmp_path / "results", scenarios=1, weeks=20, runs=16)
+    pd.DataFrame(columns=list(pd.read_csv(results / "comparison.csv"))).to_csv(results / "comparison.csv", index=False)
+    names = set(figures(Saved(results)))
+    assert not any(name.startswith("policy_effect") for name in names)
+    assert {"price_magnets", "shortage_days", "days_of_cover_magnets", "price_attribution_magnets_JPN"} <= names
+    drawn = draw_price(Saved(results), "magnets")
+    assert "No controls" in words(drawn)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "series.parquet", "timeline.csv"])
+def test_a_missing_table_is_named(tmp_path: Path, name: str) -> None:
+    results = write_results(tmp_path / "results", scenarios=2, weeks=20, runs=16)
+    (results / name).unlink()
+    with pytest.raises(ResultsError, match=name):
+        draw_all(results)

@@ -1,0 +1,1 @@
+"""Benchmarks: speed is measured, not assumed. Run with ``make bench``."""

@@ -1,0 +1,248 @@
+"""One study from its file to its results: load, check, simulate, merge, answer, draw."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sim.answer import answer
+from sim.cases import prepare
+from sim.config.load import Change, Plan, iter_numbers, load_plan
+from sim.config.schema import Number
+from sim.draws import BLOCK_SIZE
+from sim.engine import Case
+from sim.errors import ConfigError, Problem
+from sim.metrics import UNITS
+from sim.moments import CONFIDENCE
+from sim.montecarlo import Done, Job, plan_jobs, simulate
+from sim.parts import code_version
+from sim.recorder import Bins
+from sim.results import ANSWER, Results, check_place, config_hash, git_revision, replacing, versions, write_manifest
+from sim.tables import KEPT, Merger
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a study is run, apart from what its file says.
+
+    Attributes
+    ----------
+    replications, seed : int or None
+        Instead of those of the file.
+    workers : int or None
+        Processes; as many as the machine has cores unless given.
+    out : Path or None
+        ``results/NAME`` beside ``configs`` unless given.
+    overrides : tuple of str
+        ``ADDRESS=VALUE``.
+    figures : bool
+        Whether to draw them.
+    """
+
+    replications: int | None = None
+    seed: int | None = None
+    workers: int | None = None
+    out: Path | None = None
+    overrides: tuple[str, ...] = ()
+    figures: bool = True
+
+
+def run_study(path: Path | str, options: Options, console: Console) -> Results:
+    """Run an experiment or a scenario and return its results.
+
+    Parameters
+    ----------
+    path : path
+        Of the file.
+    console : Console
+        Where progress is shown, if it is a terminal.
+
+    Raises
+    ------
+    ConfigError
+        If the input cannot be used.
+    ResultsError
+        If the results cannot be written.
+    """
+    began = time.time()
+    plan, cases = load(path, options)
+    out = options.out or plan.root / "results" / plan.name
+    check_place(out)
+    workers = options.workers or os.cpu_count() or 1
+    parts = out.with_name(f".{out.name}.parts")
+    parts.mkdir(exist_ok=True)
+    jobs = plan_jobs(identities(plan), plan.experiment.seed, plan.experiment.replications, parts)
+    with _progress(console, sum(job.replications for job in jobs)) as done:
+        simulate(cases, plan.experiment.seed, jobs, workers, done)
+    with replacing(out) as directory, console.status("Writing tables and figures"):
+        merger = Merger(plan, cases[0].calendar, _by_scenario(jobs, len(cases)))
+        merger.write(directory)
+        about = manifest(plan, cases, options, merger)
+        about |= {"workers": workers, "wall_seconds": round(time.time() - began, 3)}
+        write_manifest(directory, about)
+        (directory / ANSWER).write_text(answer(Results(directory)), encoding="utf-8")
+        if options.figures:
+            draw(directory)
+    _remove(jobs, parts)
+    return Results(out)
+
+
+def load(path: Path | str, options: Options, *, balanced: bool = False) -> tuple[Plan, tuple[Case, ...]]:
+    """Return the plan of a file and its cases, checked.
+
+    Raises
+    ------
+    ConfigError
+        If the input cannot be used.
+    """
+    for name, value in (("--replications", options.replications), ("--workers", options.workers)):
+        if value is not None and value < 1:
+            raise ConfigError([Problem(name, f"got {value}. Give 1 or more.", "command line")])
+    plan = load_plan(path, options.overrides, replications=options.replications, seed=options.seed)
+    return plan, prepare(plan, balanced=balanced)
+
+
+def draw(directory: Path) -> list[Path]:
+    """Draw the figures of a results directory."""
+    from sim.plots import draw_all  # matplotlib takes a second to load, and not every run draws
+
+    return draw_all(directory)
+
+
+def identities(plan: Plan) -> list[dict[str, Any]]:
+    """Return the plain values that decide what each scenario's blocks hold."""
+    experiment = plan.resolved["experiment"]
+    run = {key: experiment.get(key) for key in ("horizon", "demand", "switches", "disruption", "independent_of")}
+    scenarios = plan.resolved["scenarios"].values()
+    return [{"world": each["world"], "policies": list(each["policies"].items()), **run} for each in scenarios]
+
+
+def _by_scenario(jobs: Sequence[Job], count: int) -> list[list[Path]]:
+    paths: list[list[Path]] = [[] for _ in range(count)]
+    for job in jobs:
+        paths[job.scenario].append(job.path)
+    return paths
+
+
+def _remove(jobs: Sequence[Job], parts: Path) -> None:
+    """Remove the parts of a finished run; those of another run to the same place stay."""
+    for job in jobs:
+        job.path.unlink(missing_ok=True)
+    if not any(parts.glob("*.part")):
+        shutil.rmtree(parts, ignore_errors=True)
+
+
+@contextmanager
+def _progress(console: Console, total: int) -> Iterator[Done]:
+    """Show replications done, their rate and the time that remains; nothing where nobody looks."""
+    began = time.monotonic()
+    progress = Progress(
+        TextColumn("Simulating"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("replications, {task.fields[rate]:.0f}/s, left"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    with progress:
+        task = progress.add_task("", total=total, rate=0.0)
+        finished = 0
+
+        def done(replications: int) -> None:
+            nonlocal finished
+            finished += replications
+            progress.update(task, advance=replications, rate=finished / (time.monotonic() - began))
+
+        yield done
+
+
+# -- the manifest ---------------------------------------------------------------------------------------
+
+
+def manifest(plan: Plan, cases: Sequence[Case], options: Options, merger: Merger) -> dict[str, Any]:
+    """Return what a reader needs to understand the results and to repeat them."""
+    experiment = plan.experiment
+    count = experiment.replications
+    return {
+        "experiment": plan.name,
+        "title": experiment.title,
+        "question": experiment.question,
+        "command": command(plan, options),
+        "seed": experiment.seed,
+        "replications": count,
+        "block_size": BLOCK_SIZE,
+        "config_sha256": config_hash(plan.resolved),
+        "code_version": code_version(),
+        "git_revision": git_revision(Path(__file__).parent),
+        "versions": versions(),
+        "machine": platform.machine(),
+        "units": UNITS,
+        "intervals": (
+            f"{CONFIDENCE:.0%} of the mean, Student's t, computed as if replications were independent; "
+            "those of a block share a Latin hypercube, so the intervals are conservative"
+        ),
+        "quantiles": f"of {'all' if count <= KEPT else f'the first {KEPT}'} replications, exact",
+        "series_bins": Bins.__doc__ and " ".join(Bins.__doc__.split()),
+        "solver": merger.solver,
+        "block_seconds": {name: round(seconds, 3) for name, seconds in merger.seconds.items()},
+        "changes": {
+            scenario.name: [_change(change) for change in scenario.changes] for scenario in plan.scenarios
+        },
+        "ranges": ranges(cases, merger.ranges),
+        "resolved": plan.resolved,
+    }
+
+
+def command(plan: Plan, options: Options) -> str:
+    """Return the command that repeats a run, from the directory that holds ``configs``."""
+    words = ["drawdown", "run", plan.path.relative_to(plan.root).as_posix()]
+    words += ["--replications", str(plan.experiment.replications), "--seed", str(plan.experiment.seed)]
+    for override in options.overrides:
+        words += ["--set", override]
+    return shlex.join(words)
+
+
+def _change(change: Change) -> str:
+    place = change.file if change.line is None else f"{change.file}:{change.line}"
+    return f"{change.address}: {change.old} -> {change.new} ({place})"
+
+
+def ranges(cases: Sequence[Case], drawn: Mapping[str, object]) -> dict[str, dict[str, Any]]:
+    """Return value, range and unit of every number that was drawn, by address."""
+    found: dict[str, dict[str, Any]] = {}
+    for case in cases:
+        for number in _numbers(case):
+            if number.address in drawn and number.uncertain:
+                found.setdefault(number.address, _range(number))
+    return dict(sorted(found.items()))
+
+
+def _numbers(case: Case) -> Iterator[Number]:
+    yield from iter_numbers(case.world)
+    for name, policy in case.policies.items():
+        yield from iter_numbers(policy, f"policies.{name}")
+
+
+def _range(number: Number) -> dict[str, Any]:
+    return {
+        "value": number.value,
+        "low": number.low,
+        "high": number.high,
+        "dist": number.dist,
+        "unit": number.dimension,
+        "source": number.source,
+    }
+
+
