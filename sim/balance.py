@@ -242,7 +242,8 @@ def _offtake_lanes(network: Network, offtake: Offtake, customer: str) -> Index:
         ):
             continue
         sells = any(network.matches(name, supplier.owner, supplier.country) for name in offtake.suppliers)
-        opened = offtake.plant in (supplier.owner, buyer.owner) or not network.blueprint.opens_later(supplier.owner)
+        named = supplier.owner in offtake.suppliers or offtake.plant in (supplier.owner, buyer.owner)
+        opened = named or not network.blueprint.opens_later(supplier.owner)
         if sells and opened and network.matches(customer, buyer.owner, buyer.country):
             found.append(lane)
     return np.array(found, dtype=np.int64)

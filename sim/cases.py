@@ -107,9 +107,7 @@ def read_policies(scenario: Scenario) -> dict[str, Policy]:
         wrong = list(_wrong_type(scenario, name, raw))
         if not wrong:
             try:
-                policies[name] = validate_section(
-                    REGISTRY[raw["type"]], raw, f"policies.{name}", scenario.tree
-                )
+                policies[name] = validate_section(REGISTRY[raw["type"]], raw, f"policies.{name}", scenario.tree)
             except ConfigError as error:
                 wrong = error.problems
         problems += wrong or list(_unknown_names(scenario, name, raw))

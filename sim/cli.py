@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import signal
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markdown import Markdown
 
+from sim.answer import table
+from sim.describe import describe as described
 from sim.errors import DrawdownError
 from sim.study import Options, load, run_study
 
-USAGE_ERROR = 2
+USER_ERROR = 2
 """Exit code of every error that the user can put right."""
 
 INTERRUPTED = 130
@@ -25,16 +29,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out, err = Console(), Console(stderr=True)
 
-File = Annotated[Path, typer.Argument(help="An experiment or a scenario, such as experiments/NAME.yaml.", show_default=False)]
-Replications = Annotated[int | None, typer.Option(help="Instead of those of the file.", show_default=False)]
-Workers = Annotated[int | None, typer.Option(help="Processes; one per core unless given.", show_default=False)]
-Seed = Annotated[int | None, typer.Option(help="Instead of that of the file.", show_default=False)]
-Out = Annotated[Path | None, typer.Option(help="Directory of the results; results/NAME unless given.", show_default=False)]
+File = Annotated[Path, typer.Argument(help="An experiment or a scenario, such as experiments/NAME.yaml.")]
+Replications = Annotated[int | None, typer.Option(help="Instead of those of the file.")]
+Workers = Annotated[int | None, typer.Option(help="Processes; one per core unless given.")]
+Seed = Annotated[int | None, typer.Option(help="Instead of that of the file.")]
+Out = Annotated[Path | None, typer.Option(help="Directory of the results; results/NAME unless given.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="ADDRESS=VALUE", help="Change a value, such as behaviour.theta=0.2; repeatable.", show_default=False),
+    typer.Option("--set", metavar="ADDRESS=VALUE", help="Change a value; may be given again."),
 ]
 NoFigures = Annotated[bool, typer.Option("--no-figures", help="Do not draw figures.")]
 
@@ -45,35 +48,55 @@ def run(
     replications: Replications = None,
     workers: Workers = None,
     seed: Seed = None,
-    out_directory: Annotated[Path | None, typer.Option("--out", help="Directory of the results; results/NAME unless given.", show_default=False)] = None,
-    changes: Set = None,
+    out: Out = None,
+    set_: Set = None,
     no_figures: NoFigures = False,
 ) -> None:
-    """Run an experiment or a scenario; write its results and print the answer."""
-    options = Options(replications, seed, workers, out_directory, tuple(changes or ()), not no_figures)
-    results = run_study(file, options, err)
-    out.print(results.answer)
+    """Run an experiment or a scenario, write its results and print the answer."""
+    options = Options(replications, seed, workers, out, tuple(set_ or ()), not no_figures)
+    with _plainly():
+        results = run_study(file, options, Console(stderr=True))
+    console = Console()
+    console.print(Markdown(results.answer))
+    console.print(table(results))
+    console.print(f"Results: {results.directory}", soft_wrap=True)
 
 
 @app.command()
-def validate(file: File, changes: Set = None) -> None:
+def validate(file: File, set_: Set = None) -> None:
     """Check an experiment or a scenario without running it."""
-    plan, _ = load(file, Options(overrides=tuple(changes or ())), balanced=True)
-    count = len(plan.scenarios)
-    out.print(f"{plan.name}: {count} scenario{'s' if count != 1 else ''}, no problems found.")
+    with _plainly():
+        plan, cases = load(file, Options(overrides=tuple(set_ or ())), balanced=True)
+    counted = f"{len(cases)} scenario{'s' if len(cases) != 1 else ''}"
+    Console().print(f"{plan.name}: {counted}, no problems found.", highlight=False)
+
+
+@app.command()
+def describe(file: File, set_: Set = None) -> None:
+    """Print the world as tables: who mines, processes, consumes and holds what."""
+    with _plainly():
+        plan, cases = load(file, Options(overrides=tuple(set_ or ())))
+        tables = described(plan, cases)
+    Console().print(tables)
 
 
 def main() -> None:
-    """Run the command line; errors that were foreseen give one message and exit code 2, no traceback."""
+    """Run the command line."""
     signal.signal(signal.SIGTERM, _stop)
+    app()
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Give what was foreseen one message and an exit code, without a traceback."""
     try:
-        app()
+        yield
     except DrawdownError as error:
-        print(f"drawdown: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(USAGE_ERROR)
+        typer.echo(str(error), err=True)
+        raise typer.Exit(USER_ERROR) from None
     except KeyboardInterrupt:
-        print("drawdown: interrupted; the same command goes on from here.", file=sys.stderr)  # noqa: T201
-        sys.exit(INTERRUPTED)
+        typer.echo("Interrupted. Finished blocks are kept; the same command goes on from there.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

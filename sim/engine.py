@@ -14,7 +14,7 @@ from sim.calendar import Calendar, Phase
 from sim.config import schema
 from sim.draws import BLOCK_SIZE, Draws
 from sim.errors import ConfigError, EngineError, Problem
-from sim.gates import CapBook, Gates
+from sim.gates import Cap, CapBook, Gates
 from sim.hazards import hazards, mean_availability
 from sim.levers import Spending
 from sim.network import Blueprint, Network
@@ -94,7 +94,7 @@ class Block:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def lay_out(case: Case) -> tuple[Network, Gates, dict[str, dict[str, object]]]:
+def lay_out(case: Case) -> tuple[Network, Gates, dict[str, dict[str, Cap]]]:
     """Return the network of a case with its constraints, and the caps of each policy.
 
     Raises
@@ -115,7 +115,7 @@ def lay_out(case: Case) -> tuple[Network, Gates, dict[str, dict[str, object]]]:
         raise ConfigError(problems)
     book = CapBook(network)
     caps = {name: policy.caps(network, book) for name, policy in case.policies.items()}
-    return network, book.freeze(), caps  # type: ignore[return-value]
+    return network, book.freeze(), caps
 
 
 def build(case: Case, seed: int, block: int, replications: int = BLOCK_SIZE) -> tuple[World, list[tuple[Policy, Held]]]:
@@ -136,11 +136,12 @@ def build(case: Case, seed: int, block: int, replications: int = BLOCK_SIZE) -> 
         max((policy.longest_delay for policy in case.policies.values()), default=0.0),
         case.switches,
         case.independent_of,
-        tuple(case.policies),
+        tuple(name for name in case.policies if caps[name]),
     )
     running = []
     for number, (name, policy) in enumerate(case.policies.items()):
-        running.append((policy, Held(name, number, caps[name], policy.window(world))))  # type: ignore[arg-type]
+        cause = world.policies.index(name) if caps[name] else -1
+        running.append((policy, Held(name, number, cause, caps[name], policy.window(world))))
     return world, running
 
 

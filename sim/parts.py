@@ -57,6 +57,8 @@ class Part:
         (policy, event) -> day of the run.
     ranges : dict of (replication,) float
         Address -> draws.
+    spending : dict of (2, replication) float, USD
+        (policy, material, country) -> public and private money.
     counts : dict of int
         clearings, steps, unconverged.
     seconds : dict of float
@@ -72,20 +74,16 @@ class Part:
     first_short: Array
     timeline: dict[tuple[str, str], Array]
     ranges: dict[str, Array]
+    spending: dict[tuple[str, str, str], Array]
     counts: dict[str, int]
     seconds: dict[str, float]
-
-    @property
-    def replications(self) -> int:
-        """Replications of this block."""
-        return int(self.metrics.shape[2])
 
 
 def reduce(case: Case, block: Block) -> Part:
     """Return what is kept of a block."""
     recorder = block.recorder
     keys, metrics = block_metrics(case, block)
-    names = (*CAUSES, *case.policies)
+    names = block.recorder.cause_names
     return Part(
         keys=keys,
         metrics=np.stack([metrics[name] for name in METRICS]),
@@ -96,6 +94,7 @@ def reduce(case: Case, block: Block) -> Part:
         first_short=recorder.any_short,
         timeline=block.timeline,
         ranges=block.ranges,
+        spending={key: np.stack(money) for key, money in sorted(block.spending.items())},
         counts={
             "clearings": block.clearings,
             "newton_steps": block.steps,
@@ -144,6 +143,7 @@ def write_part(path: Path, part: Part) -> None:
         "causes": list(part.causes),
         "events": list(part.timeline),
         "ranges": list(part.ranges),
+        "payments": list(part.spending),
         "counts": part.counts,
         "seconds": part.seconds,
         "shape": next(iter(part.bins.values())).shape[1:],
@@ -156,6 +156,7 @@ def write_part(path: Path, part: Part) -> None:
         "first_short": part.first_short,
         "timeline": _stacked(part.timeline),
         "ranges": _stacked(part.ranges),
+        "spending": _stacked(part.spending),
         **{f"bins_{name}": _packed(values) for name, values in part.bins.items()},
     }
     buffer = io.BytesIO()
@@ -211,12 +212,17 @@ class PartFile:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
+    @property
+    def replications(self) -> int:
+        """Replications of this block."""
+        return int(self.header["shape"][1])
+
     def array(self, name: str) -> Array:
         """Return ``metrics``, ``sums`` or ``first_short`` as of `Part`."""
         return np.asarray(self._file[name])
 
     def named(self, name: str, labels: str) -> dict[Any, Array]:
-        """Return an array of ``causes``, ``timeline`` or ``ranges`` by the labels of the header."""
+        """Return ``causes``, ``timeline``, ``ranges`` or ``spending`` by the labels of the header."""
         rows = self._file[name]
         return {
             tuple(label) if isinstance(label, list) else label: row

@@ -100,7 +100,8 @@ class Recorder:
         self.disruption_start = np.full(reps, np.inf)
         self.bins = np.zeros((len(SERIES), groups, calendar.reviews, reps), dtype=np.uint16)
         self.sums = np.zeros((len(SERIES), groups, calendar.reviews))
-        self.flow_sum: dict[int, Array] = {}
+        self.cause_names: tuple[str, ...] = ()
+        self.causes = np.zeros((groups, 0, calendar.reviews))
         self._signals = {
             "price_pressure": np.ones((groups, reps)),
             "days_of_cover": np.full((groups, reps), np.inf),
@@ -235,6 +236,11 @@ class Recorder:
 
     # -- causes of prices -----------------------------------------------------------------------------
 
+    def expect_causes(self, names: tuple[str, ...]) -> None:
+        """Make room for the causes of prices, in this order."""
+        self.cause_names = names
+        self.causes = np.zeros((len(self.network.groups), len(names), self.calendar.reviews))
+
     def note_causes(self, review: int, parts: Array) -> None:
         """Keep the mean causes of each group's log price.
 
@@ -243,8 +249,6 @@ class Recorder:
         parts : (buyer, cause, replication) float
             Sum over causes is the delivered log price, without market noise.
         """
-        if not hasattr(self, "causes"):
-            self.causes = np.zeros((len(self.network.groups), parts.shape[1], self.calendar.reviews))
         weighted = np.einsum("bcr,br->bc", parts, self.weight)
         out = np.empty((len(self.network.groups) + 1, parts.shape[1]))
         self.causes[:, :, review] = sum_by_supplier(weighted, self.group, out)[:-1]

@@ -89,6 +89,11 @@ class Results:
         return read_table(self.directory, "headlines.csv")
 
     @cached_property
+    def costs(self) -> pd.DataFrame:
+        """Public and private money of each policy, by who pays."""
+        return read_table(self.directory, "costs.csv")
+
+    @cached_property
     def replications(self) -> pd.DataFrame:
         """Every metric of every replication."""
         return read_table(self.directory, "replications.parquet")
@@ -175,6 +180,8 @@ def replacing(directory: Path) -> Iterator[Path]:
             if old.exists():
                 old.rename(directory)
             raise
+    except OSError as error:
+        raise ResultsError(f"{directory}: cannot be written ({error.strerror or error}).") from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
         if directory.exists():

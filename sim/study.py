@@ -197,9 +197,7 @@ def manifest(plan: Plan, cases: Sequence[Case], options: Options, merger: Merger
         "series_bins": Bins.__doc__ and " ".join(Bins.__doc__.split()),
         "solver": merger.solver,
         "block_seconds": {name: round(seconds, 3) for name, seconds in merger.seconds.items()},
-        "changes": {
-            scenario.name: [_change(change) for change in scenario.changes] for scenario in plan.scenarios
-        },
+        "changes": {scenario.name: [_change(change) for change in scenario.changes] for scenario in plan.scenarios},
         "ranges": ranges(cases, merger.ranges),
         "resolved": plan.resolved,
     }
@@ -244,5 +242,3 @@ def _range(number: Number) -> dict[str, Any]:
         "unit": number.dimension,
         "source": number.source,
     }
-
-

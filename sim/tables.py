@@ -38,12 +38,14 @@ BANDS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 COLUMNS = {
     "summary.csv": "scenario mineral material country sector metric mean ci_low ci_high p05 p50 p95 n",
-    "comparison.csv": (
-        "scenario reference mineral material country sector metric difference ci_low ci_high n"
-    ),
+    "comparison.csv": ("scenario reference mineral material country sector metric difference ci_low ci_high n"),
     "headlines.csv": (
         "scenario mineral material country shortage_probability shortage_ci_low shortage_ci_high "
         "price_above_2x_probability price_above_2x_ci_low price_above_2x_ci_high first_shortage_p50 n"
+    ),
+    "costs.csv": (
+        "scenario policy title country public_usd public_ci_low public_ci_high "
+        "private_usd private_ci_low private_ci_high n"
     ),
     "timeline.csv": "scenario policy title event p05 p50 p95 share",
     "sensitivity.csv": "scenario address material country metric rank_correlation n",
@@ -89,7 +91,7 @@ class Merger:
         """Write all tables into a directory."""
         _write_csv(directory, "comparison.csv", self._comparison())
         found: dict[str, list[tuple[object, ...]]] = {
-            name: [] for name in ("summary.csv", "headlines.csv", "timeline.csv", "sensitivity.csv")
+            name: [] for name in ("summary.csv", "headlines.csv", "costs.csv", "timeline.csv", "sensitivity.csv")
         }
         with (
             _Writer(directory, "replications.parquet") as replications,
@@ -134,6 +136,20 @@ class Merger:
             found.append(sorted(keys, key=self._rank))
         return found
 
+    @cached_property
+    def payments(self) -> list[list[tuple[str, str]]]:
+        """(policy, who pays) of every scenario over all its blocks; ``all`` stands for the sum."""
+        found = []
+        for scenario, paths in zip(self.plan.scenarios, self.paths, strict=True):
+            paid: set[tuple[str, str]] = {("all", "all")}
+            for path in paths:
+                with PartFile(path) as part:
+                    for policy, _, country in part.header["payments"]:
+                        paid |= {(policy, "all"), (policy, country)}
+            order = ["all", *scenario.policies]
+            found.append(sorted(paid, key=lambda each: (order.index(each[0]), each[1] != "all", each[1])))
+        return found
+
     def _rank(self, key: Key) -> tuple[int, int]:
         """Return the place of a key: along the chain, then countries; sectors stay in their own order."""
         world = self.plan.scenarios[0].world
@@ -168,6 +184,8 @@ class Merged:
         self.first_short: list[Array] = []
         self.events: dict[tuple[str, str], list[Array]] = {}
         self.ranges: dict[str, list[Array]] = {}
+        self.payments = self.run.payments[self.place]
+        self.paid = Moments((len(self.payments), 2))
         self.short = np.zeros(len(self.keys), dtype=np.int64)
         self.dear = np.zeros(len(self.keys), dtype=np.int64)
         self.replications = 0
@@ -187,6 +205,7 @@ class Merged:
         self.moments.add(metrics)
         self.short += (metrics[METRICS.index("shortage_days")] > 0).sum(axis=1)
         self.dear += (metrics[METRICS.index("days_price_above_2x")] > 0).sum(axis=1)
+        self.paid.add(self._paid(part))
         for name, count in part.header["counts"].items():
             self.counts[name] = self.counts.get(name, 0) + count
         for name, seconds in part.header["seconds"].items():
@@ -200,6 +219,14 @@ class Merged:
             for address, values in part.named("ranges", "ranges").items():
                 self.ranges.setdefault(address, []).append(values)
         self.run.ranges.update(dict.fromkeys(part.header["ranges"]))
+
+    def _paid(self, part: PartFile) -> Array:
+        """Return public and private money of one block by policy and payer, (payment, 2, replication), USD."""
+        money = np.zeros((len(self.payments), 2, part.replications))
+        for (policy, _, country), amount in part.named("spending", "payments").items():
+            for payment in dict.fromkeys(((policy, country), (policy, "all"), ("all", "all"))):
+                money[self.payments.index(payment)] += amount
+        return money
 
     def _rows(self, metrics: Array, first: int) -> pa.Table:
         """Return one block as rows, replication by replication."""
@@ -247,6 +274,14 @@ class Merged:
                 days = days[np.isfinite(days)]
                 date = self.run.date(float(np.median(days))) if days.size else ""
                 yield (self.name, *key[:3], *chance, date, self.replications)
+
+    def costs(self) -> Iterator[tuple[object, ...]]:
+        """Yield the money of each policy by who pays, of each policy, and of all policies together."""
+        ends = self.paid.interval()
+        for row, (policy, country) in enumerate(self.payments):
+            title = self.scenario.policies.get(policy, {}).get("title", policy)
+            numbers = [end[row, kind] for kind in (0, 1) for end in ends]
+            yield (self.name, policy, title, country, *numbers, self.replications)
 
     def timeline(self) -> Iterator[tuple[object, ...]]:
         """Yield the dates of the policies' events, over the replications in which they come in time."""
@@ -409,5 +444,3 @@ def read_table(directory: Path, name: str) -> pd.DataFrame:
         return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, keep_default_na=True)
     except (OSError, ValueError) as error:
         raise ResultsError(f"{directory.name}/{name}: cannot be read ({error}). Run the experiment again.") from None
-
-

@@ -100,6 +100,8 @@ class World:
     review : int
         Index of the review in hand.
     growth : (material, review, replication) float
+    policies : tuple of str
+        Those that hold caps, in the order in which they mark them.
     """
 
     def __init__(
@@ -136,7 +138,7 @@ class World:
         self.lane_flow = baseline.flow * float(self.step)
         self._base_of_buyer = _sum_lanes(network, baseline.flow)
         self.plant_capacity = np.zeros_like(baseline.throughput)
-        self.lane_baseline = baseline.flow.copy()
+        self.lane_baseline, self.lane_normal = baseline.flow.copy(), baseline.flow.copy()
         self.lane_scale = np.ones_like(baseline.requirement)
 
     # -- clock --------------------------------------------------------------------------------------
@@ -177,8 +179,11 @@ class World:
         return self.recorder.signal(metric, material, country)
 
     def base_flow(self, groups: tuple[Index, ...]) -> Array:
-        """Return baseline flow with growth and offtakes, (group, replication), t/d."""
-        return np.array([self.lane_baseline[group].sum(axis=0) for group in groups]).reshape(
+        """Return baseline flow with growth and offtakes, before rescaling, (group, replication), t/d.
+
+        An office counts applications against normal trade; that the buyer found other suppliers takes nothing off it.
+        """
+        return np.array([self.lane_normal[group].sum(axis=0) for group in groups]).reshape(
             len(groups), self.draws.replications
         )
 
@@ -220,8 +225,10 @@ class World:
                 np.divide(base, total, out=np.ones_like(base), where=total > 0),
                 1.0,
             )
-            unscaled *= self.lane_scale[network.lane_buyer]
-        self.lane_baseline = unscaled
+            self.lane_normal, self.lane_baseline = unscaled, unscaled * self.lane_scale[network.lane_buyer]
+        else:
+            self.lane_scale = np.ones_like(growth)
+            self.lane_normal = self.lane_baseline = unscaled
 
 
 def _sum_lanes(network: Network, values: Array) -> Array:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from sim.cases import prepare
 from sim.calendar import Phase
 from sim.config import schema
-from sim.config.load import Plan
+from sim.config.load import Plan, load_plan
 from sim.engine import Block, Case, build, run_block, start_processes
 from sim.nodes.markets import Book
 from sim.world import World
@@ -21,6 +22,8 @@ from tests.worlds import tiny_plan
 
 Array = NDArray[np.float64]
 T = TypeVar("T")
+
+EXPERIMENT = Path(__file__).parents[1] / "experiments" / "us_japan_framework.yaml"
 
 LAST_STAGE = 900
 """After everything else in the recording phase."""
@@ -35,6 +38,13 @@ def tiny_case(**options: Any) -> Case:
     """Return one case of the tiny world: with policies the scenario that has them, else the baseline."""
     cases = cases_of(tiny_plan(**options))
     return cases["what_if" if options.get("policies") is not None else "baseline"]
+
+
+def real_case(overrides: Iterable[str] = (), scenario: str = "baseline") -> Case:
+    """Return a case of the rare-earth world as the repository ships it."""
+    plan = load_plan(EXPERIMENT, list(overrides))
+    wanted = tuple(each for each in plan.scenarios if each.name == scenario)
+    return cases_of(replace(plan, scenarios=wanted))[scenario]
 
 
 def reviewed_every(case: Case, days: int) -> Case:
@@ -90,5 +100,6 @@ def assert_same(one: Mapping[str, Array], other: Mapping[str, Array]) -> None:
 
 
 __all__ = [
-    "assert_same", "cases_of", "everything", "reviewed_every", "run_block", "switched", "tiny_case", "until", "watch",
+    "assert_same", "cases_of", "everything", "real_case", "reviewed_every", "run_block", "switched", "tiny_case", "until",
+    "watch",
 ]  # fmt: skip

@@ -20,12 +20,17 @@ buyer) are eliminated, which leaves one row per supplier and per shared gate for
 Newton method:
 
 1. *Price of a buyer*: safeguarded Newton on ``ln F(v) - ln D(v)``, ``F`` being its inflow (3).
-2. *Step*: rows at their floor with spare capacity are fixed, the others solve
-   ``H d = S ln(S/A)`` (4), Newton's method on the logs of rows' shipments, which are nearly linear in
-   ``lam``; whatever the step would drive through its floor is put there and the rest solved again.
-   Merely projecting the step makes one market in ten cycle.
+2. *Step*: rows at their floor with spare capacity stay there, the others solve
+
+       H d = S ln(S / A)                                                                            (4)
+
+   which is Newton's method on ``ln S_j = ln A_j``: shipments are nearly log-linear in ``lam``. The row
+   that the step would first drive through its floor is put there and the rest solved again. Merely
+   projecting the step makes one market in ten cycle.
 3. *Length*: the whole step, unless the directional derivative of Phi says that it overshoots.
-4. *Safeguard*: where no step descends, one round of iterative proportional fitting, which always does.
+4. *Safeguards*: where (4) overshoots by much or does not descend, the next step is Newton's on Phi
+   itself, ``H d = S - A``; where that fails, a round of iterative proportional fitting, which always
+   descends.
 
 Sums run in the order of lanes and rows and nothing depends on other replications, so results are
 bit-identical however replications are grouped. A lane of weight zero or a gate of infinite capacity
@@ -47,13 +52,16 @@ Index = npt.NDArray[np.int64]
 
 CLOSED = 1e-6  # a capacity below this share of its baseline closes its lanes
 V_LOW = -50.0  # a buyer who wants nothing even at exp(-50) of its price wants nothing
-FIT_EVERY = 20
 MAX_STEPS = 200  # Newton steps before a market counts as not converged
-PRICE_TOLERANCE = 1e-12  # of a buyer's balance; far below any tolerance of the rows
-PRICE_ITERATIONS = 200
+LOG_STEPS = 30  # of these, the first may solve for the logs of shipments
+FIT_EVERY = 20  # Newton steps without an end before a round of proportional fitting
+LONGEST_STEP = 4.0  # in log price: about the choke price; where the dual is flat, Newton knows no limit
+SHORT_STEP = 0.3  # a line search that keeps less of a step than this distrusts the logs
 SLOPE_ACCEPTED = 0.5  # of the initial slope: an overshoot below this is not worth a line search
 LINE_SEARCH = 30
 SLACK = 0.8  # a row shipping less than this share of its capacity was not binding
+PRICE_TOLERANCE = 1e-12  # of a buyer's balance; far below any tolerance of the rows
+PRICE_ITERATIONS = 200
 # Tilts the dual towards the floors: rows that coincide then share their rent equally. Its bias, of
 # this order relative to a row's shipments, stays far below any sensible tolerance.
 TILT = 1e-10
@@ -609,55 +617,46 @@ def _solve_system(size: int, equations: Records, hessian: Array, low: Array) -> 
 
 
 @njit
-def _bounded_step(size: int, market: _Market, theta: float) -> None:
-    """Fill the Newton step; what it would drive through its floor is put there, the rest re-solved.
-
-    H d = S ln(S / A): Newton on ln S_j = ln A_j, row j multiplied by S_j to keep H symmetric.    (4)
-    """
-    rows, equations = market.rows, market.equations
+def _fill_right(size: int, rows: Records, equations: Records, hessian: Array, theta: float, logs: bool) -> None:
+    """Fill the right-hand side: S - A, or S ln(S / A) (4), and the tilt towards the floors."""
     for i in range(size):
         row = rows[equations[i].row]
+        right = row.shipped - row.capacity
+        if logs and row.shipped > 0.0:
+            right = row.shipped * log(row.shipped / row.capacity)
         tilt = TILT * max(row.shipped, CLOSED * row.capacity) / theta
-        market.hessian[i, i] += tilt
-        right = row.shipped * log(row.shipped / row.capacity) if row.shipped > 0.0 else -row.capacity
+        hessian[i, i] += tilt
         equations[i].right = right - tilt * (row.lam - row.floor)
-    again = True
-    while again:
-        _solve_system(size, equations, market.hessian, market.cholesky)
-        again = False
-        for i in range(size):
-            room = rows[equations[i].row].floor - rows[equations[i].row].lam
-            if not equations[i].bound and equations[i].step <= room:
-                equations[i].step = room
-                equations[i].bound = True
-                again = True
-    for i in range(size):
-        rows[equations[i].row].step = equations[i].step
 
 
 @njit
-def _clip_step(n: int, size: int, count: int, market: _Market, theta: float, v_max: float) -> None:
-    """Keep long steps below the highest shadow price that a row can have.
+def _bounded_step(size: int, rows: Records, equations: Records, hessian: Array, low: Array) -> None:
+    """Fill the step: H d = right, except for rows that it would drive through their floor.
 
-    With every price at v_max and every other row at its floor, row j ships at most
-    W_j exp((v_max - base - lam_j) / theta), so lam_j <= v_max - base + theta ln(W_j / A_j).
+    The row that gets there first is put on its floor and the others solved again, until none is
+    left. To put all there at once would do as well, but for directions in which the dual is nearly
+    flat: there the step is long, and what matters is the row that ends it.
     """
-    rows, lanes = market.rows, market.lanes
-    longest, base = 0.0, 0.0
-    for j in range(n):
-        rows[j].trial = 0.0
-        base += min(0.0, rows[j].floor)
-        longest = max(longest, rows[j].step)
-    if longest <= 1.0:
-        return
-    for i in range(market.buyers[count - 1].stop):
-        rows[lanes[i].row].trial += lanes[i].weight
-        for k in range(lanes[i].gate_start, lanes[i].gate_stop):
-            rows[market.passed[k]].trial += lanes[i].weight
+    for _ in range(size + 1):
+        _solve_system(size, equations, hessian, low)
+        first, nearest = -1, inf
+        for i in range(size):
+            if equations[i].bound:
+                continue
+            room = rows[equations[i].row].floor - rows[equations[i].row].lam
+            if equations[i].step <= room:
+                share = room / equations[i].step if room < 0.0 else 0.0
+                if share < nearest:
+                    first, nearest = i, share
+        if first < 0:
+            break
+        equations[first].bound = True
+        equations[first].step = rows[equations[first].row].floor - rows[equations[first].row].lam
+    longest = LONGEST_STEP
     for i in range(size):
-        row = rows[market.equations[i].row]
-        top = v_max - base + theta * max(log(row.trial / row.capacity), 0.0)
-        row.step = min(row.step, max(top - row.lam, 0.0))
+        longest = max(longest, equations[i].step)
+    for i in range(size):
+        rows[equations[i].row].step = equations[i].step * (LONGEST_STEP / longest)
 
 
 @njit
@@ -677,20 +676,23 @@ def _try_length(
     for j in range(n):
         row = market.rows[j]
         row.trial = max(row.floor, row.lam + length * row.step)
-        if length == 1.0 and row.equation >= 0 and market.equations[row.equation].bound:
-            row.trial = row.floor  # exactly
+        if length == 1.0 and row.lam + row.step <= row.floor + 1e-14:
+            row.trial = row.floor
     solved = _evaluate(n, count, market, theta, v_max)
     return solved, _slope(n, market.rows)
 
 
 @njit
-def _search(start: float, n: int, count: int, market: _Market, theta: float, v_max: float) -> bool:
-    """Move along the step, whose slope at its start is negative; return whether that solves the dual.
+def _search(
+    start: float, n: int, count: int, market: _Market, theta: float, v_max: float
+) -> tuple[bool, float]:
+    """Move along a step whose slope at its start is negative; return whether that solves the dual, and how far.
 
     Phi is convex: while its slope is still negative at the new point, the whole step descends. Where
     it has turned clearly positive, a bracketed secant finds where it is nearly zero.
     """
-    solved, slope = _try_length(1.0, n, count, market, theta, v_max)
+    length = 1.0
+    solved, slope = _try_length(length, n, count, market, theta, v_max)
     near, far, slope_near, slope_far = 0.0, 1.0, start, slope
     for iteration in range(LINE_SEARCH):
         if solved or (slope <= -SLOPE_ACCEPTED * start and (near == 0.0 or slope >= SLOPE_ACCEPTED * start)):
@@ -707,7 +709,7 @@ def _search(start: float, n: int, count: int, market: _Market, theta: float, v_m
             near, slope_near = length, slope
     for j in range(n):
         market.rows[j].lam = market.rows[j].trial
-    return solved
+    return solved, length
 
 
 @njit
@@ -758,17 +760,21 @@ def _minimise(n: int, suppliers: int, count: int, market: _Market, theta: float,
     """Minimise the dual; return the number of steps, negative where it did not converge."""
     if _start(n, count, market, theta, v_max):
         return 0
+    logs = True
     for steps in range(1, MAX_STEPS + 1):
         size = _choose_equations(n, market)
         _fill_hessian(size, count, market, theta)
-        _bounded_step(size, market, theta)
-        _clip_step(n, size, count, market, theta, v_max)
+        _fill_right(size, market.rows, market.equations, market.hessian, theta, logs)
+        _bounded_step(size, market.rows, market.equations, market.hessian, market.cholesky)
         slope = _slope(n, market.rows)
-        solved = slope < 0.0 and _search(slope, n, count, market, theta, v_max)
-        if not solved and (slope >= 0.0 or steps % FIT_EVERY == 0):
+        solved, length = False, 0.0
+        if slope < 0.0:
+            solved, length = _search(slope, n, count, market, theta, v_max)
+        if not solved and ((slope >= 0.0 and not logs) or steps % FIT_EVERY == 0):
             solved = _fit(n, suppliers, count, market, theta, v_max)
         if solved:
             return steps
+        logs = length >= SHORT_STEP and steps < LOG_STEPS
     return -MAX_STEPS
 
 

@@ -69,6 +69,7 @@ class Book:
         self.chi = world.baseline.value_share * world.baseline.class_share[:, None]
         self._ramp = np.zeros_like(world.levers.ramp)
         causes = len(CAUSES) + len(world.policies)
+        world.recorder.expect_causes((*CAUSES, *world.policies))
         self.parts, self.parts_smooth = np.zeros((buyers, causes, reps)), np.zeros((buyers, causes, reps))
         self.input_parts = np.zeros((suppliers, causes, reps))
         self.independence = Independence(world) if world.independent_of else None
@@ -414,6 +415,19 @@ class Independence:
         for _ in range(2 * len(network.materials)):
             self._buy(world.baseline.flow, 1.0)
             self._make()
+        self._fill_reserves()
+
+    def _fill_reserves(self) -> None:
+        """Take a reserve to have been bought like the stocks of its country's users."""
+        network = self.world.network
+        for s, row in enumerate(network.suppliers):
+            users = [
+                b
+                for b, buyer in enumerate(network.buyers)
+                if (buyer.material, buyer.country) == (row.material, row.country)
+            ]
+            if row.stockpile and users:
+                self.sold[s] = self.bought[users].mean(axis=0)
 
     def _buy(self, flow: Array, weight: Array | float) -> None:
         network = self.world.network

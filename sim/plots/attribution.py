@@ -18,6 +18,7 @@ from sim.plots.style import (
     SOFT,
     Array,
     Sheet,
+    day_numbers,
     multiples_axis,
     scenario_title,
     wrap,
@@ -37,8 +38,9 @@ def draw_attribution(saved: Saved, material: str, country: str) -> Figure:
     where = saved.country(country)
     title = f"{where}: what drives the price of {saved.of_material(material)}?"
     subtitle = (
-        "Price against normal on a log scale, where causes multiply and the heights of their bands add up: what stands "
-        "above 1×, less what hangs below it, is the price (black line). Averages over runs, ordinary market swings left out."
+        "Price against normal on a log scale, where causes multiply and the heights of their bands add up: what "
+        "stands above 1×, less what hangs below it, is the price (black line). Averages over runs, ordinary market "
+        "swings left out."
     )
     figure, panels, key = Sheet().tiles(len(saved.scenarios), 4, title, subtitle, events.notes)
     colours = cause_colours(tables)
@@ -84,22 +86,21 @@ def cause_colours(tables: dict[str, pd.DataFrame]) -> dict[str, str]:
 
 def _stack(axes: Axes, table: pd.DataFrame, colours: dict[str, str]) -> None:
     """Stack what raises the price upwards from 1x and what lowers it downwards."""
-    dates = table.index.to_numpy()
+    days = day_numbers(table.index)
     for signed in (table.clip(lower=0), table.clip(upper=0)):
         base: Array = np.zeros(len(table))
         for cause in table.columns:
             top = base + signed[cause].to_numpy(float)
-            axes.fill_between(dates, base, top, color=colours[cause], linewidth=0)
+            axes.fill_between(days, base, top, color=colours[cause], linewidth=0)
             base = top
     axes.axhline(0, color=SOFT, linewidth=0.8)
-    axes.plot(dates, table.sum(axis=1), color=INK, linewidth=1.4)
+    axes.plot(days, table.sum(axis=1), color=INK, linewidth=1.4)
 
 
 def _key(axes: Axes, colours: dict[str, str]) -> None:
     handles: list[Line2D | Patch] = [Line2D([], [], color=INK, linewidth=1.4, label="price")]
-    handles += [
-        Patch(facecolor=colour, label="\n".join(wrap(cause[:1].upper() + cause[1:], 36))) for cause, colour in colours.items()
-    ]
+    for cause, colour in colours.items():
+        handles.append(Patch(facecolor=colour, label="\n".join(wrap(cause[:1].upper() + cause[1:], 36))))
     legend = axes.legend(
         handles=handles, loc="upper left", bbox_to_anchor=(0.0, 1.1), title="Causes", alignment="left", fontsize=8,
         labelspacing=0.4,

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from sim.plots.events import marks
 from sim.plots.price import Bands
 from sim.plots.saved import Saved
-from sim.plots.style import INK, SOFT, Sheet, fan, scenario_title, year_axis
+from sim.plots.style import INK, SOFT, Sheet, day_numbers, fan, scenario_title, year_axis
 
 
 def draw_cover(saved: Saved, material: str) -> Figure:
@@ -27,7 +27,8 @@ def draw_cover(saved: Saved, material: str) -> Figure:
     sheet = Sheet(panel=(1.85, 1.35), gap=(0.2, 0.22), left=1.5, right=0.25, head=1.0, foot=0.5)
     figure, grid = sheet.grid(len(countries), len(saved.scenarios), title, subtitle, events.notes)
     for row, country in zip(grid, countries, strict=True):
-        top = max((float(bands[s, country]["p95"].max()) for s in saved.scenarios if (s, country) in bands), default=1.0)
+        shown = [bands[name, country] for name in saved.scenarios if (name, country) in bands]
+        top = max((float(frame["p95"].max()) for frame in shown), default=1.0)
         for axes, scenario in zip(row, saved.scenarios, strict=True):
             _panel(axes, saved, scenario, country, bands)
             axes.set_ylim(0, top * 1.12)
@@ -54,7 +55,7 @@ def _panel(axes: Axes, saved: Saved, scenario: str, country: str, bands: Bands) 
         fan(axes, frame, saved.colour(scenario))
     if scenario != first and (first, country) in bands:
         base = bands[first, country]
-        axes.plot(base["date"], base["p50"], color=INK, linewidth=0.7)
+        axes.plot(day_numbers(base["date"]), base["p50"], color=INK, linewidth=0.7)
     year_axis(axes, saved.series["date"].min(), saved.series["date"].max(), every=2)
 
 
@@ -65,4 +66,5 @@ def _key(figure: Figure, sheet: Sheet) -> None:
         Patch(facecolor=SOFT, alpha=0.18, linewidth=0, label="nine in ten runs"),
     ]
     width, height = figure.get_size_inches()
-    figure.legend(handles=handles, loc="upper right", ncols=3, bbox_to_anchor=(1 - sheet.right / width, 1 - 0.18 / height))
+    corner = (1 - sheet.right / width, 1 - 0.18 / height)
+    figure.legend(handles=handles, loc="upper right", ncols=3, bbox_to_anchor=corner)

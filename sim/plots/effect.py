@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from sim.plots.saved import Saved
 from sim.plots.shortage import name_rows
-from sim.plots.style import INK, MARKERS, SOFT, Sheet, panel_title, row_title
+from sim.plots.style import INK, MARKERS, SOFT, Array, Sheet, panel_title, row_title
 
 
 class Effect(NamedTuple):
@@ -56,24 +56,25 @@ def draw_effect(saved: Saved, reference: str) -> Figure:
     return figure
 
 
-def _differences(saved: Saved, reference: str, material: str, effect: Effect) -> pd.DataFrame:
-    """Return differences of one metric in its unit, indexed by scenario and country."""
+def _differences(saved: Saved, reference: str, material: str, effect: Effect) -> dict[tuple[str, str], Array]:
+    """Return (scenario, country) -> difference and the ends of its interval, in the unit of the effect."""
     c = saved.comparison
     found = c[
         (c["reference"] == reference) & (c["material"] == material) & (c["sector"] == "all")
         & (c["metric"] == effect.metric)
-    ].set_index(["scenario", "country"])  # fmt: skip
-    return found[["difference", "ci_low", "ci_high"]] * effect.scale
+    ]  # fmt: skip
+    numbers = found[["difference", "ci_low", "ci_high"]].to_numpy(float) * effect.scale
+    return dict(zip(zip(found["scenario"], found["country"], strict=True), numbers, strict=True))
 
 
-def _panel(axes: Axes, saved: Saved, table: pd.DataFrame, others: list[str], effect: Effect) -> None:
+def _panel(axes: Axes, saved: Saved, table: dict[tuple[str, str], Array], others: list[str], effect: Effect) -> None:
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     step = 0.72 / max(len(saved.focus), 1)
     for place, scenario in enumerate(others):
         for turn, country in enumerate(saved.focus):
-            if (scenario, country) not in table.index:
+            if (scenario, country) not in table:
                 continue
-            middle, low, high = (float(x) for x in table.loc[(scenario, country)])
+            middle, low, high = table[scenario, country]
             if not np.isfinite(middle):
                 continue
             axes.errorbar(
@@ -102,8 +103,8 @@ def _words(axes: Axes, effect: Effect) -> None:
 
 def _key(figure: Figure, saved: Saved) -> None:
     handles = [
-        Line2D([], [], color=SOFT, marker=MARKERS[turn % len(MARKERS)], markersize=5, linewidth=1.2, label=saved.country(country))
-        for turn, country in enumerate(saved.focus)
+        Line2D([], [], color=SOFT, marker=marker, markersize=5, linewidth=1.2, label=saved.country(country))
+        for marker, country in zip(cycle(MARKERS), saved.focus, strict=False)
     ]
     width, height = figure.get_size_inches()
     figure.legend(handles=handles, loc="lower left", ncols=len(handles), bbox_to_anchor=(0.45 / width, 0.08 / height))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from sim.plots.saved import Saved, listed
-from sim.plots.style import INK, SOFT
+from sim.plots.style import INK, SOFT, day_number, day_numbers
 
 SELDOM = 0.05
 """Events in a smaller share of runs are left out."""
@@ -42,22 +43,22 @@ class Marks:
     def draw(self, axes: Axes, scenario: str, numbers: bool = True) -> None:
         """Mark the events of a scenario on a panel whose x axis is time."""
         for date, _ in self.fixed.get(scenario, []):
-            axes.axvline(date, color="#9a9a9a", linewidth=0.7, linestyle=(0, (2, 2)), zorder=0.8)
+            axes.axvline(day_number(date), color="#9a9a9a", linewidth=0.7, linestyle=(0, (2, 2)), zorder=0.8)
         if numbers:
             self._numbers(axes, scenario)
         late = self.spread.get(scenario, [])
         if late:
             axes.plot(
-                late, [0.0] * len(late), marker="^", markersize=4.5, color=SOFT, linestyle="none", clip_on=False,
-                transform=axes.get_xaxis_transform(), zorder=4, markeredgewidth=0,
+                day_numbers(late), np.zeros(len(late)), marker="^", markersize=4.5, color=SOFT,
+                linestyle="none", clip_on=False, transform=axes.get_xaxis_transform(), zorder=4, markeredgewidth=0,
             )  # fmt: skip
 
     def _numbers(self, axes: Axes, scenario: str) -> None:
         """Write the numbers along the top; labels that would touch become one."""
-        first, last = (pd.Timestamp(day, unit="D") for day in axes.get_xlim())
+        first, last = axes.get_xlim()
         figure = axes.get_figure(root=True)
         assert figure is not None
-        inch = (last - first) / (axes.get_position().width * figure.get_figwidth())
+        inch = pd.Timedelta(days=last - first) / (axes.get_position().width * figure.get_figwidth())
         labels: list[Label] = []
         for date, number in self.fixed.get(scenario, []):
             label = Label(date, date, (number,))
@@ -66,7 +67,7 @@ class Marks:
             labels.append(label)
         for label in labels:
             axes.text(
-                label.middle, 0.985, label.text, transform=axes.get_xaxis_transform(),
+                day_number(label.middle), 0.985, label.text, transform=axes.get_xaxis_transform(),
                 ha="center", va="top", fontsize=7, color=INK, zorder=5,
                 bbox={"boxstyle": "round,pad=0.18", "facecolor": "white", "edgecolor": "#9a9a9a", "linewidth": 0.5},
             )  # fmt: skip

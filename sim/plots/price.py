@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from sim.plots.events import marks
 from sim.plots.saved import Saved
-from sim.plots.style import FAINT, INK, LINES, SOFT, Sheet, fan, multiples_axis, scenario_title, year_axis
+from sim.plots.style import FAINT, INK, LINES, SOFT, Sheet, day_numbers, fan, multiples_axis, scenario_title, year_axis
 
 CONTRAST = "#7d7d7d"
 
@@ -59,7 +59,8 @@ def _panel(axes: Axes, saved: Saved, scenario: str, bands: Bands, abroad: list[s
         if place == 0:
             fan(axes, frame, colour)
         else:
-            axes.plot(frame["date"], frame["p50"], color=colour, linewidth=1.2, linestyle=LINES[place % len(LINES)])
+            style = LINES[place % len(LINES)]
+            axes.plot(day_numbers(frame["date"]), frame["p50"], color=colour, linewidth=1.2, linestyle=style)
     year_axis(axes, saved.series["date"].min(), saved.series["date"].max())
     scenario_title(axes, saved.title(scenario), saved.counterfactual(scenario), colour)
 
@@ -69,7 +70,8 @@ def _key(axes: Axes, saved: Saved, abroad: list[str], inside: str | None) -> Non
     handles: list[Line2D | Patch] = []
     for place, country in enumerate(abroad):
         style = LINES[place % len(LINES)]
-        handles.append(Line2D([], [], color=INK, linewidth=1.5, linestyle=style, label=f"{saved.country(country)}, middle run"))
+        label = f"{saved.country(country)}, middle run"
+        handles.append(Line2D([], [], color=INK, linewidth=1.5, linestyle=style, label=label))
     if inside is not None:
         handles.append(Line2D([], [], color=CONTRAST, linewidth=1.5, label=f"{saved.country(inside)}, middle run"))
     fans = " and ".join(saved.country(c) for c in (abroad[:1] + ([inside] if inside else [])))
@@ -77,7 +79,7 @@ def _key(axes: Axes, saved: Saved, abroad: list[str], inside: str | None) -> Non
         Patch(facecolor=INK, alpha=0.38, linewidth=0, label="half of all runs"),
         Patch(facecolor=INK, alpha=0.15, linewidth=0, label="nine in ten runs"),
     ]
-    legend = axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, 1.0), title="How to read", alignment="left")
+    legend = axes.legend(handles=handles, loc="upper left", title="How to read", alignment="left", borderpad=0)
     legend.get_title().set_fontweight("bold")
     axes.text(
         0.02, 0.02, f"Bands are drawn for {fans}.\nLines take the colour of the scenario.",

@@ -18,6 +18,7 @@ from sim.errors import ResultsError
 from sim.plots.style import SCENARIO_COLOURS
 from sim.results import Results
 
+
 @dataclass(frozen=True)
 class Saved:
     """A results directory, read as it is asked for."""
@@ -178,9 +179,12 @@ class Saved:
 
 def plain(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table with words instead of categories, and times instead of dates."""
-    words = {name: frame[name].astype(object) for name in frame.select_dtypes("category")}
-    dates = {"date": pd.to_datetime(frame["date"])} if "date" in frame else {}
-    return frame.assign(**words, **dates)
+    frame = frame.copy(deep=False)
+    for name in frame.select_dtypes("category").columns:
+        frame[name] = frame[name].astype(object)
+    if "date" in frame:
+        frame["date"] = pd.to_datetime(frame["date"])
+    return frame
 
 
 def in_words(name: str) -> str:

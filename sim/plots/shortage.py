@@ -16,6 +16,8 @@ from sim.plots.style import INK, SOFT, Array, Sheet, dark, panel_title, row_titl
 
 METRIC = "shortage_days"
 
+MEAN = "mean, with its 95 % interval"
+
 
 def draw_shortage(saved: Saved) -> Figure:
     """Return the spread of shortage days, a row of panels per material and a column per country."""
@@ -118,7 +120,7 @@ def _key(figure: Figure) -> None:
         Line2D([], [], color=SOFT, linewidth=1.4, label="nine in ten runs"),
         Patch(facecolor=SOFT, alpha=0.35, linewidth=0, label="half of all runs"),
         Line2D([], [], color=SOFT, marker="|", markersize=9, markeredgewidth=2, linestyle="none", label="middle run"),
-        Line2D([], [], color=INK, marker="D", markersize=4.5, markerfacecolor="white", label="mean, with its 95 % interval"),
+        Line2D([], [], color=INK, marker="D", markersize=4.5, markerfacecolor="white", label=MEAN),
     ]
     width, height = figure.get_size_inches()
     figure.legend(handles=handles, loc="lower left", ncols=4, bbox_to_anchor=(0.45 / width, 0.08 / height))

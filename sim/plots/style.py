@@ -7,7 +7,7 @@ what is drawn to the files of the single figures.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-RC: dict[str, Any] = {
+RC: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that every machine draws the same
     "font.size": 9,
     "axes.titlesize": 9.5,
@@ -63,7 +63,7 @@ CAUSE_COLOURS = (
 OTHER_COLOUR = "#cfcfcf"
 
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
-LINES = ("solid", (0, (5, 1.6)), (0, (1.2, 1.3)), (0, (6, 1.5, 1.2, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
+LINES: tuple[Any, ...] = ("solid", (0, (5, 1.6)), (0, (1.2, 1.3)), (0, (6, 1.5, 1.2, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
 
 DPI = 200
 
@@ -108,8 +108,8 @@ class Sheet:
         figure = Figure(figsize=(width, height))
         margin = self.margin
         figure.text(
-            margin / width, 1 - 0.2 / height, "\n".join(heading), va="top", fontsize=14, fontweight="bold", color=INK,
-            linespacing=1.15,
+            margin / width, 1 - 0.2 / height, "\n".join(heading), va="top", fontsize=14, fontweight="bold",
+            color=INK, linespacing=1.15,
         )  # fmt: skip
         figure.text(
             margin / width, 1 - (0.27 + 0.25 * len(heading)) / height, "\n".join(under), va="top", fontsize=9.5,
@@ -166,11 +166,14 @@ def note_columns(notes: Sequence[str], width: float) -> list[list[str]]:
 
 
 def dark(colour: str) -> str:
-    """Return a colour dark enough for text on white."""
-    red, green, blue = to_rgb(colour)
-    brightness = 0.3 * red + 0.59 * green + 0.11 * blue
-    share = min(1.0, 0.42 / max(brightness, 1e-9))
-    return to_hex((red * share, green * share, blue * share))
+    """Return a colour darkened, where need be, until text in it stands out from white (4.5 to 1, WCAG 2 level AA)."""
+    share = 1.0
+    while True:
+        rgb = np.array(to_rgb(colour)) * share
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        if 1.05 / (float(linear @ (0.2126, 0.7152, 0.0722)) + 0.05) >= 4.6:
+            return str(to_hex(tuple(rgb)))
+        share -= 0.02
 
 
 def panel_title(axes: Axes, text: str, colour: str = INK, pad: float = 6) -> None:
@@ -206,20 +209,31 @@ def fan(axes: Axes, frame: pd.DataFrame, colour: str) -> None:
     frame : DataFrame
         Columns date, p05, p25, p50, p75 and p95, in order of date.
     """
-    axes.fill_between(frame["date"], frame["p05"], frame["p95"], color=colour, alpha=0.15, linewidth=0)
-    axes.fill_between(frame["date"], frame["p25"], frame["p75"], color=colour, alpha=0.25, linewidth=0)
-    axes.plot(frame["date"], frame["p50"], color=colour, linewidth=1.5)
+    days = day_numbers(frame["date"])
+    axes.fill_between(days, frame["p05"], frame["p95"], color=colour, alpha=0.15, linewidth=0)
+    axes.fill_between(days, frame["p25"], frame["p75"], color=colour, alpha=0.25, linewidth=0)
+    axes.plot(days, frame["p50"], color=colour, linewidth=1.5)
+
+
+def day_number(date: pd.Timestamp) -> float:
+    """Return a date as matplotlib counts them: days since 1970."""
+    return (date - pd.Timestamp(1970, 1, 1)) / pd.Timedelta(days=1)
+
+
+def day_numbers(dates: Iterable[Any]) -> Array:
+    """Return dates as days since 1970."""
+    return np.asarray(pd.DatetimeIndex(list(dates)) - pd.Timestamp(1970, 1, 1)) / np.timedelta64(1, "D")
 
 
 def year_axis(axes: Axes, start: pd.Timestamp, end: pd.Timestamp, every: int = 1) -> None:
     """Put a tick at each new year, with the year written in the middle of it."""
-    years = range(start.year, end.year + 1)
-    middles = [pd.Timestamp(year, 7, 2) for year in years]
-    axes.set_xlim(start, end)
+    axes.set_xlim(day_number(start), day_number(end))
+    new_years = [pd.Timestamp(year, 1, 1) for year in range(start.year, end.year + 1)]
+    middles = [pd.Timestamp(year, 7, 2) for year in range(start.year, end.year + 1) if year % every == 0]
     # Fixed places: date locators would work them out again at every drawing of every panel.
-    axes.set_xticks([pd.Timestamp(year, 1, 1) for year in years if start <= pd.Timestamp(year, 1, 1) <= end], [], minor=False)
-    inside = [day for day in middles if start <= day <= end and day.year % every == 0]
-    axes.set_xticks(inside, [str(day.year) for day in inside], minor=True)
+    axes.set_xticks(day_numbers(day for day in new_years if start <= day <= end), [])
+    inside = [day for day in middles if start <= day <= end]
+    axes.set_xticks(day_numbers(inside), [str(day.year) for day in inside], minor=True)
     axes.tick_params(axis="x", which="minor", length=0, labelsize=8)
 
 
@@ -244,11 +258,9 @@ def multiples_axis(axes: Axes, low: float, high: float, log_units: bool = False)
         ticks = ticks[keep::2]
     place = np.log(ticks) if log_units else np.array(ticks)
     axes.set_ylim(*((np.log(low), np.log(high)) if log_units else (low, high)))
-    axes.yaxis.set_major_locator(FixedLocator(place))
+    axes.yaxis.set_major_locator(FixedLocator(list(place)))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: f"{np.exp(value) if log_units else value:.3g}×")
-    )
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{np.exp(value) if log_units else value:.3g}×"))
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:

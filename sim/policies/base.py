@@ -103,12 +103,21 @@ class Window:
     end: Array
     watch: Watch | None = None
     duration: Array | None = None
+    not_before: Array | float = -np.inf
+    allowed: NDArray[np.bool_] | bool = True
+
+    @property
+    def holds(self) -> NDArray[np.bool_]:
+        """Where the trigger holds now, (replication,)."""
+        assert self.watch is not None
+        return self.watch.active & self.allowed
 
     def follow(self, world: World) -> None:
         """Let a trigger that fires now start the measure; called once a review."""
         if self.watch is None:
             return
-        fired = self.watch.update(world) & np.isinf(self.start)
+        self.allowed = np.asarray(world.day >= self.not_before)
+        fired = self.watch.update(world) & self.allowed & np.isinf(self.start)
         self.start = np.where(fired, world.day, self.start)
         self.announced = np.where(fired, world.day, self.announced)
         if self.duration is not None:
@@ -135,7 +144,9 @@ class Held:
     Attributes
     ----------
     number : int
-        Place among the scenario's policies; marks the caps it holds.
+        Place among the scenario's policies, in which they act.
+    cause : int
+        Place among those that hold caps; marks the caps it holds. -1 for none.
     happened : dict of (replication,) float, d
         Dated events for the timeline, such as ``opens``.
     free : (group, replication) float or None, t/d
@@ -144,6 +155,7 @@ class Held:
 
     name: str
     number: int
+    cause: int
     caps: dict[str, Cap]
     window: Window
     happened: dict[str, Array] = field(default_factory=dict)
@@ -161,12 +173,12 @@ class Policy(Section):
     start: Date | None = Field(None, description="entry into force")
     end: Date | None = Field(None, description="last day; before the start: announced, then withdrawn")
     duration: Days | None = Field(None, description="instead of an end")
-    when: Trigger | None = Field(None, description="start on the simulated state instead of a date")
+    when: Trigger | None = Field(None, description="start on the simulated state; not before 'start' if both are given")
 
     @model_validator(mode="after")
     def _one_start(self) -> Policy:
-        if (self.start is None) == (self.when is None):
-            raise ValueError("give either a 'start' or a 'when'.")
+        if self.start is None and self.when is None:
+            raise ValueError("give a 'start', a 'when', or both (then not before the start).")
         if self.end is not None and self.duration is not None:
             raise ValueError("give either an 'end' or a 'duration', not both.")
         return self
@@ -197,10 +209,11 @@ class Policy(Section):
         announced = start if self.announced is None else day(draws.number(self.announced))  # type: ignore[arg-type]
         duration = None if self.duration is None else draws.number(self.duration)
         end = never if self.end is None else day(draws.number(self.end))  # type: ignore[arg-type]
-        if duration is not None and self.start is not None:
+        if self.when is not None:
+            return Window(never, never, end, Watch(self.when, draws), duration, -start if self.start is None else start)
+        if duration is not None:
             end = start + duration
-        watch = None if self.when is None else Watch(self.when, draws)
-        return Window(np.asarray(announced), np.asarray(start), np.asarray(end), watch, duration)
+        return Window(np.asarray(announced), np.asarray(start), np.asarray(end), None, duration)
 
     # -- during the run -------------------------------------------------------------------------------
 
@@ -278,7 +291,7 @@ def hold_cap(world: World, held: Held, cap: Cap, level: Array, inside: Array) ->
     held.free, held.idle = free, level == 0.0
     if level.any():
         amount = float(world.step) * ((1.0 - level) * free + level * inside)
-        world.levers.cap(cap, np.where(level > 0, amount, np.inf), held.number)
+        world.levers.cap(cap, np.where(level > 0, amount, np.inf), held.cause)
 
 
 def build(raw: Mapping[str, Any]) -> type[Policy] | None:

@@ -97,11 +97,12 @@ class ExtraterritorialRule(ExportLicence):
     content: Names = Field(description="controlled materials whose content counts")
 
     def lanes(self, network: Network) -> Index:
-        """Return lanes between suppliers and buyers that both stand outside the controlling country."""
+        """Return lanes that leave a country, between suppliers and buyers outside the controlling one."""
         home = network.expand(self.origin)
         lanes = network.lanes(self.material, None, self.destination)
         abroad = [
-            network.suppliers[s].country not in home
+            network.suppliers[s].country != network.buyers[b].country
+            and network.suppliers[s].country not in home
             and network.buyers[b].country not in home
             and not network.suppliers[s].stockpile
             for s, b in zip(network.lane_supplier[lanes], network.lane_buyer[lanes], strict=True)

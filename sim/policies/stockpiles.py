@@ -72,7 +72,7 @@ class StockpileRelease(_Reserve):
         row = world.network.supplier_row[(self.stockpile, self.material(world.network))]
         sold = world.lane_flow[lanes].sum(axis=0)
         self._account(world, held, row, lanes, sold)
-        level = held.window.watch.active * 1.0 if held.window.watch is not None else held.window.level(world)
+        level = held.window.holds * 1.0 if held.window.watch is not None else held.window.level(world)
         level = level * (world.stocks.supplier[row] > 0)
         if not level.any():
             return

@@ -1,0 +1,238 @@
+"""Random small worlds with random policies, for property tests (Hypothesis draws; the engine runs)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.small_worlds import tree_of
+
+PLACES = ("CHN", "MYS", "JPN", "USA")
+START = dt.date(2025, 1, 1)
+NOTED = {"source": "assumption"}
+
+Draw = st.DrawFn
+
+
+def _days(draw: Draw, low: int, high: int) -> str:
+    return f"{draw(st.integers(low, high))} d"
+
+
+@st.composite
+def worlds(draw: Draw) -> dict[str, Any]:
+    """Return a mineral file: one to three stages, one to three plants each, perhaps joint products and scrap.
+
+    Sorts of worlds: chains whose last material everybody uses; a second product of the second stage that is used
+    directly; scrap of the last stage that returns to the second. Supply and demand are closed by scaling.
+    """
+    stages = draw(st.integers(1, 3))
+    joint = stages > 1 and draw(st.booleans())
+    names = [f"m{i}" for i in range(stages)]
+    final = [names[-1], *(["side"] if joint else [])]
+    materials = {name: _material(draw) for name in [*names, *(["side"] if joint else [])]}
+    materials[names[-1]]["total"] = "10 kt/yr"
+    processes: dict[str, Any] = {}
+    facilities: dict[str, Any] = {}
+    for i, name in enumerate(names):
+        inputs = {} if i == 0 else {names[i - 1]: _input(draw)}
+        outputs: dict[str, Any] = {name: 1}
+        if joint and i == 1:
+            outputs["side"] = draw(st.floats(0.05, 0.5).map(lambda x: round(x, 3)))
+        processes[f"p{i}"] = {"title": name, "unit": "t", "inputs": inputs, "outputs": outputs}
+        for k in range(draw(st.integers(1, 3))):
+            facilities[f"f{i}{k}"] = {
+                "title": f"plant {k}",
+                "country": draw(st.sampled_from(PLACES)),
+                "process": f"p{i}",
+                "throughput": f"{draw(st.integers(1, 9))} kt/yr",
+                "utilisation": draw(st.sampled_from([0.6, 0.85, 1.0])),
+            }
+    consumers: dict[str, Any] = {}
+    for country in draw(st.lists(st.sampled_from(PLACES), min_size=1, max_size=3, unique=True)):
+        consumers[country] = {m: _use(draw) for m in final}
+    stockpiles = {}
+    if draw(st.booleans()):
+        country = draw(st.sampled_from(sorted(consumers)))
+        stockpiles["reserve"] = {
+            "title": "reserve", "country": country, "material": names[-1], "holding": _days(draw, 0, 200),
+        }  # fmt: skip
+    transit: dict[str, Any] = {"everywhere": {"days": {"value": "30 d", "low": "5 d", "high": "90 d"}}}
+    transit["home"] = {"origin": "CHN", "destination": "CHN", "days": _days(draw, 1, 10)}
+    trade = {name: {"home_preference": draw(st.integers(1, 5))} for name in materials}
+    return tree_of(
+        materials, processes, facilities, consumers, transit, trade=trade, stockpiles=stockpiles,
+        hazards=_hazards(draw, list(processes)), years={2024: 100, 2034: draw(st.sampled_from([80, 100, 150]))},
+    )  # fmt: skip
+
+
+def _material(draw: Draw) -> dict[str, Any]:
+    return {
+        "title": "material", "basis": "t", "price": f"{draw(st.integers(5, 500))} USD/kg",
+        "supplier_cover": _days(draw, 14, 60),
+    }  # fmt: skip
+
+
+def _input(draw: Draw) -> dict[str, Any]:
+    return {
+        "amount": draw(st.sampled_from([1, 1.25])),
+        "value_share": draw(st.sampled_from([0.05, 0.6])),
+        "thrift": draw(st.sampled_from([0, 0.8])),
+        "cover": _days(draw, 5, 120),
+        "cover_classes": draw(st.booleans()),
+    }
+
+
+def _use(draw: Draw) -> dict[str, Any]:
+    return {
+        "use": f"{draw(st.integers(1, 9))} kt/yr",
+        "cover": _days(draw, 5, 120),
+        "sectors": {"all_of_it": 1},
+        "cover_classes": draw(st.booleans()),
+    }
+
+
+def _hazards(draw: Draw, processes: list[str]) -> dict[str, Any]:
+    outage = {
+        "time_to_failure": {"mean": _days(draw, 60, 400)},
+        "repair_time": {"dist": "lognorm", "mean": _days(draw, 5, 60), "shape": {"s": 1.0}},
+        "severity": draw(st.sampled_from([0.5, 1])),
+    }
+    closure = {
+        "origin": "CHN", "destination": list(PLACES[1:]),
+        "time_to_failure": {"mean": "300 d"}, "repair_time": {"mean": "30 d"},
+    }  # fmt: skip
+    return {"outages": dict.fromkeys(processes, outage), "routes": {"strait": closure}}
+
+
+def policies_for(tree: dict[str, Any], draw: Draw) -> dict[str, dict[str, Any]]:
+    """Return up to five policies that fit a world, with windows anywhere in its first year."""
+    makers = [kind for kind in (_ban, _licence, _outage, _shift, _release, _build, _sourcing, _project) if draw(st.booleans())]
+    found = {}
+    for i, make in enumerate(makers[:5]):
+        made = make(tree, draw)
+        if made is not None:
+            found[f"measure_{i}"] = {**made, **NOTED}
+    return found
+
+
+def _window(draw: Draw) -> dict[str, Any]:
+    start = START + dt.timedelta(days=draw(st.integers(-30, 200)))
+    announced = start - dt.timedelta(days=draw(st.integers(0, 60)))
+    return {"announced": announced.isoformat(), "start": start.isoformat(), "duration": _days(draw, 1, 300)}
+
+
+def _exported(tree: dict[str, Any], draw: Draw) -> dict[str, Any] | None:
+    """Return a country and a material that it sells to somebody abroad."""
+    buyers = _buyers(tree)
+    pairs = sorted(
+        (plant["country"], material)
+        for plant in tree["facilities"].values()
+        for material in tree["processes"][plant["process"]]["outputs"]
+        if buyers.get(material, set()) - {plant["country"]}
+    )
+    if not pairs:
+        return None
+    country, material = draw(st.sampled_from(pairs))
+    return {"from": country, "material": material}
+
+
+def _buyers(tree: dict[str, Any]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for plant in tree["facilities"].values():
+        for material in tree["processes"][plant["process"]]["inputs"]:
+            found.setdefault(material, set()).add(plant["country"])
+    for country, uses in tree["consumers"].items():
+        for material in uses:
+            found.setdefault(material, set()).add(country)
+    return found
+
+
+def _ban(tree: dict[str, Any], draw: Draw) -> dict[str, Any] | None:
+    trade = _exported(tree, draw)
+    return None if trade is None else {"type": "export_ban", **trade, "coverage": draw(st.sampled_from([0.4, 1])), **_window(draw)}
+
+
+def _licence(tree: dict[str, Any], draw: Draw) -> dict[str, Any] | None:
+    trade = _exported(tree, draw)
+    if trade is None:
+        return None
+    return {
+        "type": "export_licence", **trade, **_window(draw),
+        "applications": draw(st.sampled_from([0, 0.25, 1, 1.2])),
+        "delay": {"value": "40 d", "low": "10 d", "high": "70 d"},
+        "refused": draw(st.sampled_from([0, 0.2, 1])),
+    }  # fmt: skip
+
+
+def _outage(tree: dict[str, Any], draw: Draw) -> dict[str, Any]:
+    plant = draw(st.sampled_from(sorted(tree["facilities"])))
+    return {"type": "facility_outage", "facility": plant, "severity": draw(st.sampled_from([0.5, 1])), **_window(draw)}
+
+
+def _shift(tree: dict[str, Any], draw: Draw) -> dict[str, Any]:
+    uses = next(iter(tree["consumers"].values()))
+    return {
+        "type": "demand_shift", "material": sorted(uses)[0], "shift": draw(st.sampled_from([-1, -0.5, 0.5, 2])),
+        **_window(draw),
+    }  # fmt: skip
+
+
+def _release(tree: dict[str, Any], draw: Draw) -> dict[str, Any] | None:
+    if not tree["stockpiles"]:
+        return None
+    pile = tree["stockpiles"]["reserve"]
+    when = {"metric": "price_pressure", "material": pile["material"], "country": pile["country"], "above": 1.3, "until": 1.1}
+    base = {"type": "stockpile_release", "stockpile": "reserve", "rate": f"{draw(st.integers(1, 40))} t/d"}
+    return {**base, "when": when} if draw(st.booleans()) else {**base, **_window(draw), "monthly_cap": "200 t"}
+
+
+def _build(tree: dict[str, Any], draw: Draw) -> dict[str, Any] | None:
+    if not tree["stockpiles"]:
+        return None
+    limit = draw(st.sampled_from([0.9, 1.5, 20]))
+    return {
+        "type": "stockpile_build", "stockpile": "reserve", "rate": "5 t/d", "target": "300 d", "price_limit": limit,
+        **_window(draw),
+    }  # fmt: skip
+
+
+def _last(tree: dict[str, Any]) -> tuple[str, str, list[str]]:
+    """Return the last process, its first product and the countries that use it."""
+    process = sorted(tree["processes"])[-1]
+    material = next(iter(tree["processes"][process]["outputs"]))
+    return process, material, sorted(tree["consumers"])
+
+
+def _sourcing(tree: dict[str, Any], draw: Draw) -> dict[str, Any]:
+    process, material, users = _last(tree)
+    seller = draw(st.sampled_from(sorted(f for f, plant in tree["facilities"].items() if plant["process"] == process)))
+    return {
+        "type": "alternative_sourcing", "from": seller, "to": {users[0]: 1}, "material": material, "volume": "2 t/d",
+        "qualification": _days(draw, 0, 60), "ramp": _days(draw, 0, 90), **_window(draw),
+    }  # fmt: skip
+
+
+def _project(tree: dict[str, Any], draw: Draw) -> dict[str, Any]:
+    process, material, users = _last(tree)
+    outputs = tree["processes"][process]["outputs"]
+    inputs = tree["processes"][process]["inputs"]
+    suppliers = {
+        m: {sorted(f for f, plant in tree["facilities"].items() if m in tree["processes"][plant["process"]]["outputs"])[0]: 1}
+        for m in inputs
+    }
+    return {
+        "type": "project_of_interest", "country": draw(st.sampled_from(PLACES)), "process": process, "capacity": "5 t/d",
+        "start": (START + dt.timedelta(days=draw(st.integers(0, 60)))).isoformat(),
+        "lead_time": _days(draw, 10, 90), "ramp": _days(draw, 1, 90), "success": draw(st.sampled_from([0, 0.5, 1])),
+        "cost": "10 million_USD", "public_share": 0.5, "sponsors": {"JPN": 1},
+        "suppliers": suppliers, "customers": {m: {users[0]: 1} for m in outputs},
+    }  # fmt: skip
+
+
+@st.composite
+def stories(draw: Draw) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return a world and the policies of a scenario in it."""
+    tree = draw(worlds())
+    return tree, policies_for(tree, draw)

@@ -1,0 +1,98 @@
+"""Without noise, hazards or policies the world stays where it starts (design section 6, "Equilibrium start")."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from sim.engine import Case
+from sim.nodes.markets import Book
+from sim.world import World
+from tests.probe import Array, real_case, tiny_case, until, watch
+
+EXACT = 1e-9
+
+
+class Held(NamedTuple):
+    price: Array
+    shadow: Array
+    buyer: Array
+    supplier: Array
+    under_way: Array
+
+
+def held(world: World, book: Book) -> Held:
+    stocks = world.stocks
+    return Held(*(part.copy() for part in (book.delivered, world.beliefs.shadow, stocks.buyer, stocks.supplier, stocks.under_way())))
+
+
+def assert_still(case: Case, replications: int) -> None:
+    seen = watch(case, held, replications=replications)
+    first = seen[0]
+    for each in seen:
+        assert np.abs(each.price).max() < EXACT
+        assert np.abs(each.shadow).max() < EXACT
+        for now, then in zip(each[2:], first[2:], strict=True):
+            assert np.all(np.abs(now - then) <= EXACT * then.max())
+
+
+@pytest.mark.parametrize("review", [1, 5, 7, 14])
+@pytest.mark.parametrize("days", ["21 d", "24 d", "5 d", "13.999 d", "90.5 d"])
+def test_tiny_world_stands_still_whatever_the_lead_time(days: str, review: int) -> None:
+    """Lead times that are and are not multiples of D, and one below D."""
+    case = tiny_case(
+        overrides=[
+            f"transit.everywhere.days={days}",
+            f"horizon.review={review} d",
+            "materials.ore.supplier_cover=30 d",
+            "horizon.end=2025-12-31",
+        ]
+    )
+    assert_still(case, 2)
+
+
+def test_stocks_start_as_stated() -> None:
+    """Sellers hold cover less one review before production, buyers their days, each lane ``K0 (L - D)`` before shipping."""
+    case = tiny_case(overrides=["transit.everywhere.days=24 d"])
+    base = watch(case, lambda world, _: world.baseline, replications=2)[0]
+    seen = watch(case, held, replications=2)
+    for each in (seen[0], seen[-1]):
+        assert np.allclose(each.supplier, base.supplier_cover * base.sales - 7.0 * base.sales, rtol=1e-12)
+        assert np.allclose(each.buyer, base.cover * base.requirement, rtol=1e-12)
+        assert np.allclose(each.under_way, base.flow * base.lead_time, rtol=1e-12)
+
+
+def without_later_plants(case: Case) -> Case:
+    present = {name: plant for name, plant in case.world.facilities.items() if plant.opens is None}
+    return replace(case, world=case.world.model_copy(update={"facilities": present}))
+
+
+QUIET = ("switches.noise=false", "switches.hazards=false", "demand=flat")
+
+
+@pytest.mark.parametrize("review", [7, 5])
+def test_real_world_stands_still_with_its_ranges_drawn(review: int) -> None:
+    """The rare-earth chain, each replication with coefficients, covers and lead times of its own."""
+    case = without_later_plants(until(real_case([*QUIET, f"horizon.review={review} d"]), "2027-12-31"))
+    assert_still(case, 8)
+
+
+def test_later_plants_touch_nothing_before_they_open() -> None:
+    """Plants that open after the start are there as rows, and nothing flows."""
+    assert_still(_opening_after(until(real_case(QUIET), "2025-12-31")), 4)
+
+
+def _opening_after(case: Case) -> Case:
+    """Put every opening after the horizon."""
+    after = float(date(2040, 1, 1).toordinal())
+    plants = {
+        name: plant
+        if plant.opens is None
+        else plant.model_copy(update={"opens": replace(plant.opens, value=after, low=None, high=None)})
+        for name, plant in case.world.facilities.items()
+    }
+    return replace(case, world=case.world.model_copy(update={"facilities": plants}))
