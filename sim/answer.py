@@ -7,6 +7,7 @@ replications can tell it; a scenario that did not happen is called counterfactua
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 from rich.table import Table
+from scipy import stats
 
 from sim.results import Results
 
@@ -23,32 +25,42 @@ LEAST_DAYS = 0.05
 LEAST_PRICE = 0.005
 """Differences in price against normal below this are told as none."""
 
+ARTICLE = ("United", "European", "Democratic", "Czech", "Netherlands", "Philippines")
+"""First words of names of countries that take an article."""
+
+NOTHING = "no difference to speak of"
+
 KEY = ["scenario", "material", "country"]
 
 
 def answer(results: Results) -> str:
-    """Return the answer as Markdown."""
+    """Return the answer as Markdown, with every number that supports it."""
     facts = Facts(results)
-    return "\n".join([*_opening(facts), *_in_short(facts), *_levels(facts), *_gains(facts), *_costs(facts),
-                      *_how_sure(facts)]) + "\n"  # fmt: skip
+    return _text(_opening(facts), _in_short(facts), _levels(facts), _gains(facts), _costs(facts), _how_sure(facts))
 
 
-def table(results: Results) -> Table:
-    """Return days of shortage and peak price, by scenario and country in focus, with intervals."""
+def short_answer(results: Results) -> str:
+    """Return the answer as Markdown, short enough for the end of a run."""
     facts = Facts(results)
-    shown = Table(title="Days of shortage, and price at its peak against normal", title_justify="left")
-    shown.add_column("Scenario")
+    return _text(_opening(facts), _in_short(facts))
+
+
+def _text(*sections: Iterator[str]) -> str:
+    return "\n".join(line for section in sections for line in section) + "\n"
+
+
+def tables(results: Results) -> Iterator[Table]:
+    """Yield days of shortage and peak price by scenario and country in focus, one table per material."""
+    facts = Facts(results)
     for material in facts.materials:
+        title = f"{facts.material(material)}: days of shortage, and price against normal at its peak"
+        shown = Table("Scenario", title=title, title_justify="left", pad_edge=False)
         for country in facts.buyers(material):
-            shown.add_column(f"{facts.material(material)}\n{facts.country(country)}", justify="right")
-    for scenario in facts.scenarios:
-        cells = [
-            _cell(facts, scenario, material, country)
-            for material in facts.materials
-            for country in facts.buyers(material)
-        ]
-        shown.add_row(facts.label(scenario), *cells)
-    return shown
+            shown.add_column(facts.country(country), justify="right")
+        for scenario in facts.scenarios:
+            cells = [_cell(facts, scenario, material, country) for country in facts.buyers(material)]
+            shown.add_row(facts.label(scenario), *cells)
+        yield shown
 
 
 def _cell(facts: Facts, scenario: str, material: str, country: str) -> str:
@@ -56,7 +68,9 @@ def _cell(facts: Facts, scenario: str, material: str, country: str) -> str:
     peak = facts.level(scenario, material, country, "price_peak")
     if days is None or peak is None:
         return "-"
-    return f"{days.text()} d {days.between()}\n{peak.text()}x {peak.between()}"
+    if days.mean == 0:
+        return f"none\n{peak.text()} x {peak.between()}".replace(" to ", "-")
+    return f"{days.text()} d {days.between()}\n{peak.text()} x {peak.between()}".replace(" to ", "-")
 
 
 # -- numbers --------------------------------------------------------------------------------------------
@@ -87,13 +101,15 @@ class Estimate:
 
     def text(self) -> str:
         """Return the mean with as many digits as help."""
-        return f"{self.mean:,.{self._digits}f}"
+        if 0 < abs(self.mean) < 0.005:
+            return "less than 0.01" if self.mean > 0 else "more than -0.01"
+        return _rounded(self.mean, self._digits)
 
     def between(self) -> str:
         """Return the interval in brackets; nothing where one replication gives none."""
-        if self.low != self.low:
+        if math.isnan(self.low):
             return ""
-        return f"({self.low:,.{self._digits}f} to {self.high:,.{self._digits}f})"
+        return f"({_rounded(self.low, self._digits)} to {_rounded(self.high, self._digits)})"
 
     def __str__(self) -> str:
         return f"{self.text()} {self.between()}".rstrip()
@@ -102,6 +118,11 @@ class Estimate:
     def _digits(self) -> int:
         size = abs(self.mean)
         return 0 if size >= 100 else 1 if size >= 10 else 2
+
+
+def _rounded(number: float, digits: int) -> str:
+    """Return a rounded number; what rounds to zero has no sign."""
+    return f"{round(number, digits) + 0.0:,.{digits}f}"
 
 
 class Facts:
@@ -149,7 +170,11 @@ class Facts:
     def level(self, scenario: str, material: str, country: str, metric: str) -> Estimate | None:
         """Return a metric of a scenario."""
         row = self._levels.get((scenario, material, country, metric))
-        return None if row is None else Estimate.of(row, "mean")
+        if row is None:
+            return None
+        found = Estimate.of(row, "mean")
+        # No metric told of is negative; the interval of a mean near zero may be.
+        return Estimate(found.mean, max(found.low, 0.0), found.high)
 
     def gain(self, scenario: str, reference: str, material: str, country: str, metric: str) -> Estimate | None:
         """Return the paired difference of a metric from a reference."""
@@ -183,6 +208,11 @@ class Facts:
     def country(self, code: str) -> str:
         """Return a country's name."""
         return str(self.world["countries"].get(code, code)).partition(" (")[0]
+
+    def the(self, code: str) -> str:
+        """Return a country's name as it stands inside a sentence."""
+        name = self.country(code)
+        return f"the {name}" if name.split()[0] in ARTICLE else name[:1].lower() + name[1:] if code == "ROW" else name
 
     def material(self, name: str) -> str:
         """Return a material's title."""
@@ -221,24 +251,21 @@ def _day(date: dt.date) -> str:
 
 
 def _in_short(facts: Facts) -> Iterator[str]:
-    """Tell what each scenario does to the last material of the chain, against the last reference."""
+    """Tell what every scenario does to the last material of the chain, against every reference."""
     if not facts.materials or not facts.references:
         return
-    material, reference = facts.materials[-1], facts.references[-1]
-    yield "## In short\n"
-    for scenario in facts.scenarios:
-        if scenario == reference:
-            yield f"- **{facts.label(scenario)}.** {_sentence(_levels_short(facts, scenario, material))}"
-    for scenario in facts.scenarios:
-        if scenario in facts.references:
-            continue
-        effects = [_effect_short(facts, scenario, reference, material, c) for c in facts.buyers(material)]
-        money = _money_sentence(facts, scenario, reference)
-        yield (
-            f"- **{facts.label(scenario)}**, compared with {facts.label(reference)}: "
-            f"{'; '.join(effects)}.{f' {money}' if money else ''}"
-        )
-    yield ""
+    material = facts.materials[-1]
+    yield f"## In short: {facts.inside(material)}\n"
+    for reference in facts.references:
+        yield f"**{facts.label(reference)}.** {_levels_short(facts, reference, material)}."
+        others = [name for name in facts.scenarios if name != reference]
+        if others:
+            yield f"\nCompared with {facts.label(reference)}:\n"
+        for scenario in others:
+            effects = _effects_short(facts, scenario, reference, material)
+            money = _money_sentence(facts, scenario, reference)
+            yield f"- **{facts.label(scenario)}.** {effects}.{f' {money}' if money else ''}"
+        yield ""
 
 
 def _levels_short(facts: Facts, scenario: str, material: str) -> str:
@@ -247,26 +274,29 @@ def _levels_short(facts: Facts, scenario: str, material: str) -> str:
         days = facts.level(scenario, material, country, "shortage_days")
         price = facts.level(scenario, material, country, "price_mean")
         if days is not None and price is not None:
-            told.append(
-                f"{facts.country(country)} {_days(days)} of {facts.inside(material)}, {price.text()} times normal"
-            )
+            told.append(f"{facts.country(country)}: {_days(days)}, at {price} times the normal price")
     return "; ".join(told)
 
 
+def _effects_short(facts: Facts, scenario: str, reference: str, material: str) -> str:
+    """Tell what a scenario changes in each country; countries of which the same is told come together."""
+    told: dict[str, list[str]] = {}
+    for country in facts.buyers(material):
+        told.setdefault(_effect_short(facts, scenario, reference, material, country), []).append(facts.country(country))
+    return "; ".join(f"{', '.join(countries)}: {effect}" for effect, countries in told.items())
+
+
 def _effect_short(facts: Facts, scenario: str, reference: str, material: str, country: str) -> str:
-    """Tell one country's days of shortage with and without, as far as the runs can tell."""
     before = facts.level(reference, material, country, "shortage_days")
-    after = facts.level(scenario, material, country, "shortage_days")
-    gain = facts.gain(scenario, reference, material, country, "shortage_days")
-    name = facts.country(country)
-    if before is None or after is None or gain is None:
-        return f"{name} cannot be compared"
-    if before.mean == 0 and after.mean == 0:
-        return f"{name} is short of {facts.inside(material)} in neither"
-    if not _told(gain, LEAST_DAYS):
-        return f"{name} has {after.text()} days of shortage of {facts.inside(material)}, {_no_difference(gain, LEAST_DAYS)}"
-    change = f", {100 * gain.mean / before.mean:+.0f} %" if before.mean > 0 else ""
-    return f"{name} goes from {before.text()} to {after.text()} days of shortage of {facts.inside(material)}{change}"
+    days = facts.gain(scenario, reference, material, country, "shortage_days")
+    price = facts.gain(scenario, reference, material, country, "price_mean")
+    if before is None or days is None or price is None:
+        return "cannot be compared"
+    clear = _told(days, LEAST_DAYS)
+    share = f", {100 * days.mean / before.mean:+.0f} %" if clear and before.mean >= LEAST_DAYS else ""
+    if not clear and not _told(price, LEAST_PRICE) and _no_difference(price, LEAST_PRICE) == NOTHING:
+        return _no_difference(days, LEAST_DAYS)
+    return f"{_days_changed(days)}{share}; {_price_changed(price)}"
 
 
 def _levels(facts: Facts) -> Iterator[str]:
@@ -287,13 +317,12 @@ def _level(facts: Facts, scenario: str, material: str, country: str) -> str:
     if days is None or mean is None or peak is None:
         return ""
     chance = facts.chance(scenario, material, country)
-    short = "no shortage in any run" if days.mean == 0 else f"{_days(days)} {days.between()}".rstrip()
     odds = (
         ""
         if days.mean == 0
         else f", some shortage in {chance.mean:.0f} % of runs ({chance.low:.0f} to {chance.high:.0f})"
     )
-    return f"{facts.country(country)}: {short}{odds}; price {mean} times normal on average, {peak} at its peak."
+    return f"{facts.country(country)}: {_days(days)}{odds}; price {mean} times normal on average, {peak} at its peak."
 
 
 def _gains(facts: Facts) -> Iterator[str]:
@@ -322,6 +351,10 @@ def _change(facts: Facts, scenario: str, reference: str, material: str, country:
 def _days_changed(days: Estimate) -> str:
     if not _told(days, LEAST_DAYS):
         return f"days of shortage: {_no_difference(days, LEAST_DAYS)}"
+    return _amount_changed(days)
+
+
+def _amount_changed(days: Estimate) -> str:
     size = days.scaled(1.0 if days.mean > 0 else -1.0)
     return f"{size.text()} {'more' if days.mean > 0 else 'fewer'} days of shortage {size.between()}".rstrip()
 
@@ -344,8 +377,8 @@ def _no_difference(difference: Estimate, least: float) -> str:
     if difference.mean == difference.low == difference.high == 0:
         return "no difference in any run"
     if max(abs(difference.low), abs(difference.high)) < least:
-        return "no difference to speak of"
-    if difference.low != difference.low:
+        return NOTHING
+    if math.isnan(difference.low):
         return "one run cannot tell a difference"
     if not difference.clear:
         return f"no difference that this number of runs can tell {difference.between()}"
@@ -363,8 +396,9 @@ def _costs(facts: Facts) -> Iterator[str]:
         yield f"- **{facts.label(scenario)}.** {_money(public)} of public and {_money(private)} of private money."
         for row in _policy_rows(facts, scenario):
             amounts = f"{_usd(row['public_usd'])} public, {_usd(row['private_usd'])} private"
+            amounts = amounts.replace("USD 0.00", "none")
             yield f"  - {row['title']}: {amounts}"
-    yield "\nNegative amounts are proceeds, such as sales from a reserve. Projects that fail have spent their money too.\n"
+    yield "\nNegative amounts are proceeds, such as sales from a reserve. Projects that fail have spent their money.\n"
 
 
 def _policy_rows(facts: Facts, scenario: str) -> Iterator[dict[str, Any]]:
@@ -387,7 +421,7 @@ def _money_sentence(facts: Facts, scenario: str, reference: str) -> str:
     for country in facts.buyers(material):
         gain = facts.gain(scenario, reference, material, country, "shortage_days")
         if gain is not None and gain.mean < 0 and _told(gain, LEAST_DAYS) and public + private > 0:
-            prices.append(f"{_usd((public + private) / -gain.mean)} in {facts.country(country)}")
+            prices.append(f"{_usd((public + private) / -gain.mean)} in {facts.the(country)}")
     return told + (f"; for each day of shortage avoided, {', '.join(prices)}." if prices else ".")
 
 
@@ -401,51 +435,62 @@ def _how_sure(facts: Facts) -> Iterator[str]:
         "the world. They are computed as if runs were independent, which makes them rather too wide."
     )
     yield (
-        f"- {len(manifest['ranges'])} numbers that no source fixes were drawn from their ranges in every run; "
-        "docs/model.md says what the model leaves out."
+        f"- Uncertain numbers drawn from their ranges in every run: {len(manifest['ranges'])}. "
+        "What the model leaves out stands in docs/model.md."
     )
     yield from _drivers(facts)
     yield f"- Markets were cleared {clearings:,} times; {failed:,} of these did not reach the tolerance."
 
 
 def _drivers(facts: Facts) -> Iterator[str]:
-    """Name the uncertain numbers that move the days of shortage most, in the last reference."""
-    frame = facts.results.sensitivity
-    if frame.empty or not facts.references or not facts.materials:
+    """Name the uncertain numbers that go most with the days of shortage, in the last reference, beyond chance."""
+    if facts.results.sensitivity.empty or not facts.references or not facts.materials:
         return
     scenario, material = facts.references[-1], facts.materials[-1]
     for country in facts.buyers(material):
-        chosen = frame[(frame["scenario"] == scenario) & (frame["material"] == material)]
-        chosen = chosen[(chosen["country"] == country) & (chosen["metric"] == "shortage_days")]
-        first = chosen.reindex(chosen["rank_correlation"].abs().sort_values(ascending=False).index).head(3)
-        if len(first):
-            named = [f"`{row.address}` ({row.rank_correlation:+.2f})" for row in first.itertuples()]
+        named = [
+            f"`{address}` (the higher, the {'more' if correlation > 0 else 'fewer'} days)"
+            for address, correlation in _strongest(facts, scenario, material, country)
+        ]
+        if named:
             yield (
-                f"- What moves {facts.country(country)}'s days of shortage of {facts.inside(material)} most under "
-                f"{facts.label(scenario)} (rank correlation, -1 to 1): {', '.join(named)}."
+                f"- What moves the days of shortage of {facts.inside(material)} in {facts.the(country)} most, "
+                f"under {facts.label(scenario)}: {', '.join(named)}."
             )
+
+
+def _strongest(facts: Facts, scenario: str, material: str, country: str) -> list[tuple[str, float]]:
+    """Return the three largest rank correlations that so many candidates would not give by chance."""
+    frame = facts.results.sensitivity
+    chosen = frame[(frame["scenario"] == scenario) & (frame["material"] == material)]
+    chosen = chosen[(chosen["country"] == country) & (chosen["metric"] == "shortage_days")]
+    if chosen.empty:
+        return []
+    # 5 % over all candidates together (Bonferroni); under chance, r * sqrt(n - 1) is nearly normal.
+    least = stats.norm.ppf(1 - 0.025 / len(chosen)) / math.sqrt(chosen["n"].iloc[0] - 1)
+    size = chosen["rank_correlation"].abs()
+    first = chosen.loc[size[size > least].sort_values(ascending=False).index].head(3)
+    return [(str(row["address"]), float(row["rank_correlation"])) for row in first.to_dict("records")]
 
 
 # -- words ----------------------------------------------------------------------------------------------
 
 
 def _days(days: Estimate) -> str:
-    return "no days of shortage" if days.mean == 0 else f"{days.text()} days of shortage"
-
-
-def _sentence(text: str) -> str:
-    return f"{text}." if text else "Nothing to tell."
+    return "no shortage in any run" if days.mean == 0 else f"{days.text()} days of shortage {days.between()}".rstrip()
 
 
 def _money(amount: Estimate) -> str:
-    if amount.low != amount.low or amount.low == amount.high:
+    if math.isnan(amount.low) or amount.low == amount.high:
         return _usd(amount.mean)
-    return f"{_usd(amount.mean)} ({_usd(amount.low)} to {_usd(amount.high)})"
+    unit, name = _unit(amount.mean)
+    return f"{_usd(amount.mean)} {amount.scaled(1 / unit).between()[:-1]}{name})"
 
 
 def _usd(amount: float) -> str:
-    sign, size = ("-" if amount < 0 else ""), abs(amount)
-    for unit, name in ((1e9, " billion"), (1e6, " million")):
-        if size >= unit:
-            return f"{sign}USD {Estimate(size / unit, 0, 0).text()}{name}"
-    return f"{sign}USD {size:,.0f}"
+    unit, name = _unit(amount)
+    return f"{'-' if amount < 0 else ''}USD {Estimate(abs(amount) / unit, 0, 0).text()}{name}"
+
+
+def _unit(amount: float) -> tuple[float, str]:
+    return next((unit for unit in ((1e9, " billion"), (1e6, " million")) if abs(amount) >= unit[0]), (1.0, ""))

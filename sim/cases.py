@@ -109,7 +109,7 @@ def read_policies(scenario: Scenario) -> dict[str, Policy]:
             try:
                 policies[name] = validate_section(REGISTRY[raw["type"]], raw, f"policies.{name}", scenario.tree)
             except ConfigError as error:
-                wrong = error.problems
+                wrong = list(error.problems)
         problems += wrong or list(_unknown_names(scenario, name, raw))
     if problems:
         raise ConfigError(problems)

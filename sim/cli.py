@@ -13,9 +13,10 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
-from sim.answer import table
+from sim.answer import short_answer, tables
 from sim.describe import describe as described
 from sim.errors import DrawdownError
+from sim.results import ANSWER
 from sim.study import Options, load, run_study
 
 USER_ERROR = 2
@@ -57,9 +58,10 @@ def run(
     with _plainly():
         results = run_study(file, options, Console(stderr=True))
     console = Console()
-    console.print(Markdown(results.answer))
-    console.print(table(results))
-    console.print(f"Results: {results.directory}", soft_wrap=True)
+    console.print(Markdown(short_answer(results)))
+    for table in tables(results):
+        console.print(table)
+    console.print(f"All of it: {results.directory / ANSWER}", soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -76,8 +78,8 @@ def describe(file: File, set_: Set = None) -> None:
     """Print the world as tables: who mines, processes, consumes and holds what."""
     with _plainly():
         plan, cases = load(file, Options(overrides=tuple(set_ or ())))
-        tables = described(plan, cases)
-    Console().print(tables)
+        shown = described(plan, cases)
+    Console().print(shown)
 
 
 def main() -> None:

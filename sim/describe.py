@@ -108,12 +108,12 @@ def concentration(amounts: Array) -> float:
 
 
 def _opening(plan: Plan, case: Case) -> Text:
-    horizon = case.horizon
+    horizon, experiment = case.horizon, plan.experiment
     return Text.assemble(
-        (f"{plan.experiment.title}\n", "bold"),
-        f"{plan.experiment.question}\n",
+        (f"{experiment.title}\n", "bold"),
+        f"{experiment.question}\n",
         f"{horizon.start} to {horizon.end}, a review every {horizon.review.value:g} days; "
-        f"{plan.experiment.replications} replications of {len(plan.scenarios)} scenarios, seed {plan.experiment.seed}.\n"
+        f"{experiment.replications} replications of {len(plan.scenarios)} scenarios, seed {experiment.seed}.\n"
         f"The start, at central values, of scenario '{case.name}':",
     )
 
@@ -123,16 +123,13 @@ def _heading(world: Described, material: str) -> Text:
     sold = world.by_country(material)
     total = sum(sold.values())
     leader = next(iter(sold))
+    price = world.baseline.price[world.network.material_index[material], 0]
     return Text.assemble(
         (f"\n{record.title}", "bold"),
-        f" ({record.basis}): {total * DAYS_PER_YEAR:,.0f} t/yr at {world.baseline.price[_place(world, material), 0]:,.0f} USD/t; "
+        f" ({record.basis}): {total * DAYS_PER_YEAR:,.0f} t/yr at {price:,.0f} USD/t; "
         f"{world.title(leader)} sells {sold[leader] / max(total, 1e-300):.0%}, "
         f"concentration by country (HHI) {concentration(np.array(list(sold.values()))):,.0f}",
     )
-
-
-def _place(world: Described, material: str) -> int:
-    return world.network.material_index[material]
 
 
 def _suppliers(world: Described, material: str) -> Table:

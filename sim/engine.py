@@ -109,7 +109,7 @@ def lay_out(case: Case) -> tuple[Network, Gates, dict[str, dict[str, Cap]]]:
     problems = [
         Problem(f"scenario {case.name}, policies.{name}", message)
         for name, policy in case.policies.items()
-        for message in policy.check(network)
+        for message in policy.problems(network)
     ]
     if problems:
         raise ConfigError(problems)

@@ -8,6 +8,7 @@ for caps while the world is built; two that limit the same lanes share one const
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from sim.market.equilibrium import MarketTopology
 from sim.network import Index, Network
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cap:
     """Handle on one limit, or on one per buyer.
 
@@ -26,6 +27,21 @@ class Cap:
     """
 
     groups: tuple[Index, ...]
+
+    @cached_property
+    def lanes(self) -> Index:
+        """Lanes of all groups, one group after the other."""
+        return np.concatenate(self.groups) if self.groups else np.empty(0, dtype=np.int64)
+
+    @cached_property
+    def ptr(self) -> Index:
+        """Group g holds ``lanes[ptr[g]:ptr[g + 1]]``."""
+        return np.cumsum([0, *(group.size for group in self.groups)]).astype(np.int64)
+
+    @cached_property
+    def group_of(self) -> Index:
+        """(member,) group of each of `lanes`."""
+        return np.repeat(np.arange(len(self.groups)), np.diff(self.ptr))
 
 
 class CapBook:
@@ -92,15 +108,19 @@ class Gates:
 
     def __init__(self, network: Network, licences: tuple[Index, ...], gates: tuple[Index, ...]) -> None:
         self.licences, self.gates = licences, gates
+        self._rows: dict[Cap, tuple[Index, Index]] = {}
         self._licence_of = {frozenset(group.tolist()): i for i, group in enumerate(licences)}
         self._gate_of = {frozenset(group.tolist()): i for i, group in enumerate(gates)}
         self.topology = self._topology(network)
 
     def rows(self, cap: Cap) -> tuple[Index, Index]:
         """Return, for each group of a cap, its licence (or -1) and its gate (or -1)."""
+        if cap in self._rows:
+            return self._rows[cap]
         keys = [frozenset(group.tolist()) for group in cap.groups]
         licences = np.array([self._licence_of.get(key, -1) for key in keys], dtype=np.int64)
-        return licences, np.array([self._gate_of.get(key, -1) for key in keys], dtype=np.int64)
+        self._rows[cap] = licences, np.array([self._gate_of.get(key, -1) for key in keys], dtype=np.int64)
+        return self._rows[cap]
 
     def _topology(self, network: Network) -> MarketTopology:
         lanes = network.lane_buyer.size

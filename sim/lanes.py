@@ -47,6 +47,27 @@ def sum_by_supplier(values: Array, lane_supplier: Index, out: Array) -> Array:
 
 
 @njit(cache=True)
+def sum_by_group(values: Array, lanes: Index, ptr: Index, out: Array) -> Array:
+    """Sum lane values over groups of lanes that need not lie together.
+
+    Parameters
+    ----------
+    values : (lane, replication) float
+    lanes : (member,) int
+        Lanes of all groups, one group after the other.
+    ptr : (group + 1,) int
+        Group g holds ``lanes[ptr[g]:ptr[g + 1]]``.
+    out : (group, replication) float
+        Overwritten and returned.
+    """
+    for g in range(ptr.size - 1):
+        out[g, :] = 0.0
+        for i in range(ptr[g], ptr[g + 1]):
+            out[g] += values[lanes[i]]
+    return out
+
+
+@njit(cache=True)
 def ship(
     pipeline: Array,
     returning: Array,

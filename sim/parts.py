@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from sim.draws import BLOCK_SIZE
 from sim.engine import Block, Case
 from sim.errors import ResultsError
-from sim.market.prices import CAUSES
 from sim.metrics import METRICS, Key, block_metrics
 from sim.recorder import SERIES, Bins
 
@@ -231,7 +230,8 @@ class PartFile:
 
     def bins(self, series: str) -> NDArray[np.uint16]:
         """Return the weekly bins of a series, (group, review, replication)."""
-        groups, reviews, replications = len(self.groups), *self.header["shape"]
+        groups = len(self.groups)
+        reviews, replications = self.header["shape"]
         size = groups * reviews * replications * 2
         raw = pa.decompress(self._file[f"bins_{series}"], decompressed_size=size, codec=CODEC)
         return np.frombuffer(raw, dtype=np.uint16).reshape(groups, reviews, replications)

@@ -79,10 +79,9 @@ class Recorder:
         buyers, groups, reps = len(network.buyers), len(network.groups), replications
         self.network, self.calendar = network, calendar
         self.group = network.buyer_group
-        weight = (
-            baseline.requirement
-            + np.where(baseline.requirement.sum(axis=1) > 0, 0.0, 1e-12)[:, None] * baseline.class_share[:, None]
-        )
+        # Where nobody buys at the start, the classes of later plants count; elsewhere such plants add nothing.
+        idle = self._by_group(baseline.requirement)[self.group] <= 0
+        weight = np.where(idle, baseline.class_share[:, None], baseline.requirement)
         self.weight = weight / self._by_group(weight)[self.group]
         self.weight[self.group < 0] = 0.0
         self.price0 = baseline.price[network.buyer_material]
@@ -246,9 +245,8 @@ class Recorder:
 
         Parameters
         ----------
-        parts : (buyer, cause, replication) float
-            Sum over causes is the delivered log price, without market noise.
+        parts : (buyer, cause) float
+            Weighted sum over replications; over causes it is the delivered log price, without market noise.
         """
-        weighted = np.einsum("bcr,br->bc", parts, self.weight)
         out = np.empty((len(self.network.groups) + 1, parts.shape[1]))
-        self.causes[:, :, review] = sum_by_supplier(weighted, self.group, out)[:-1]
+        self.causes[:, :, review] = sum_by_supplier(parts, self.group, out)[:-1]

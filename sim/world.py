@@ -16,10 +16,10 @@ from sim.balance import Baseline, offtake_volumes
 from sim.calendar import Calendar, Phase
 from sim.config import schema
 from sim.draws import Draws
-from sim.gates import Gates
-from sim.lanes import sum_by_buyer
+from sim.gates import Cap, Gates
+from sim.lanes import sum_by_buyer, sum_by_group
 from sim.levers import Levers
-from sim.network import Index, Network
+from sim.network import Network
 from sim.recorder import Recorder
 from sim.state import Beliefs, Stocks
 
@@ -136,7 +136,6 @@ class World:
         self.independent_of, self.policies = independent_of, policies
         self.recorder = Recorder(network, baseline, calendar, draws.replications)
         self.lane_flow = baseline.flow * float(self.step)
-        self._base_of_buyer = _sum_lanes(network, baseline.flow)
         self.plant_capacity = np.zeros_like(baseline.throughput)
         self.lane_baseline, self.lane_normal = baseline.flow.copy(), baseline.flow.copy()
         self.lane_scale = np.ones_like(baseline.requirement)
@@ -178,19 +177,19 @@ class World:
         """Return a reported quantity of the previous review, (replication,) (see `Recorder.signal`)."""
         return self.recorder.signal(metric, material, country)
 
-    def base_flow(self, groups: tuple[Index, ...]) -> Array:
+    def base_flow(self, cap: Cap) -> Array:
         """Return baseline flow with growth and offtakes, before rescaling, (group, replication), t/d.
 
         An office counts applications against normal trade; that the buyer found other suppliers takes nothing off it.
         """
-        return np.array([self.lane_normal[group].sum(axis=0) for group in groups]).reshape(
-            len(groups), self.draws.replications
-        )
+        return self._sum_groups(self.lane_normal, cap)
 
-    def last_flow(self, groups: tuple[Index, ...]) -> Array:
+    def last_flow(self, cap: Cap) -> Array:
         """Return what was shipped in the last review, (group, replication), t/d."""
-        flows = np.array([self.lane_flow[group].sum(axis=0) for group in groups])
-        return flows.reshape(len(groups), self.draws.replications) / self.step
+        return self._sum_groups(self.lane_flow, cap) / self.step
+
+    def _sum_groups(self, values: Array, cap: Cap) -> Array:
+        return sum_by_group(values, cap.lanes, cap.ptr, np.empty((len(cap.groups), self.draws.replications)))
 
     def open_plant(self, name: str, capacity: Array, level: Array) -> None:
         """Set how far a plant that opened after the start has ramped up, with its offtakes.
@@ -217,9 +216,10 @@ class World:
         growth = self.growth_now[network.buyer_material]
         unscaled = self.baseline.flow * growth[network.lane_buyer]
         if self.offtake_lanes.size and levers.ramp.any():
+            # Summed alike, so that without new trade both are equal to the last bit.
+            base = _sum_lanes(network, unscaled)
             np.add.at(unscaled, self.offtake_lanes, self.offtake_volume * levers.ramp[self.offtake_of])
             total = _sum_lanes(network, unscaled)
-            base = self._base_of_buyer * growth
             self.lane_scale = np.where(
                 (base > 0) & (total > base),
                 np.divide(base, total, out=np.ones_like(base), where=total > 0),

@@ -13,6 +13,9 @@ PLACES = ("CHN", "MYS", "JPN", "USA")
 START = dt.date(2025, 1, 1)
 NOTED = {"source": "assumption"}
 
+WORLD = 10_000.0
+"""Use of the last material, t a year."""
+
 Draw = st.DrawFn
 
 
@@ -24,34 +27,32 @@ def _days(draw: Draw, low: int, high: int) -> str:
 def worlds(draw: Draw) -> dict[str, Any]:
     """Return a mineral file: one to three stages, one to three plants each, perhaps joint products and scrap.
 
-    Sorts of worlds: chains whose last material everybody uses; a second product of the second stage that is used
-    directly; scrap of the last stage that returns to the second. Supply and demand are closed by scaling.
+    The last material and the by-product of the second stage are used by the same countries. Supply meets demand at
+    every stage as it stands.
     """
     stages = draw(st.integers(1, 3))
     joint = stages > 1 and draw(st.booleans())
     names = [f"m{i}" for i in range(stages)]
-    final = [names[-1], *(["side"] if joint else [])]
+    side = draw(st.sampled_from([0.05, 0.3])) if joint else 0.0
     materials = {name: _material(draw) for name in [*names, *(["side"] if joint else [])]}
-    materials[names[-1]]["total"] = "10 kt/yr"
     processes: dict[str, Any] = {}
     facilities: dict[str, Any] = {}
-    for i, name in enumerate(names):
-        inputs = {} if i == 0 else {names[i - 1]: _input(draw)}
-        outputs: dict[str, Any] = {name: 1}
-        if joint and i == 1:
-            outputs["side"] = draw(st.floats(0.05, 0.5).map(lambda x: round(x, 3)))
-        processes[f"p{i}"] = {"title": name, "unit": "t", "inputs": inputs, "outputs": outputs}
-        for k in range(draw(st.integers(1, 3))):
-            facilities[f"f{i}{k}"] = {
-                "title": f"plant {k}",
-                "country": draw(st.sampled_from(PLACES)),
-                "process": f"p{i}",
-                "throughput": f"{draw(st.integers(1, 9))} kt/yr",
-                "utilisation": draw(st.sampled_from([0.6, 0.85, 1.0])),
-            }
-    consumers: dict[str, Any] = {}
-    for country in draw(st.lists(st.sampled_from(PLACES), min_size=1, max_size=3, unique=True)):
-        consumers[country] = {m: _use(draw) for m in final}
+    needed = {names[-1]: WORLD}
+    for i in reversed(range(stages)):
+        outputs = {names[i]: 1.0, **({"side": side} if joint and i == 1 else {})}
+        inputs = {names[i - 1]: _input(draw)} if i else {}
+        processes[f"p{i}"] = {"title": names[i], "unit": "t", "inputs": inputs, "outputs": outputs}
+        for k, part in enumerate(_split(draw, needed[names[i]])):
+            facilities[f"f{i}{k}"] = _plant(draw, f"p{i}", part)
+        for material, taken in inputs.items():
+            needed[material] = needed[names[i]] * taken["amount"]
+        if "side" in outputs:
+            needed["side"] = needed[names[i]] * side
+    countries = draw(st.lists(st.sampled_from(PLACES), min_size=1, max_size=3, unique=True))
+    consumers: dict[str, Any] = {country: {} for country in countries}
+    for material in [names[-1], *(["side"] if joint else [])]:
+        for country, part in zip(countries, _split(draw, needed[material], len(countries)), strict=True):
+            consumers[country][material] = _use(draw, part)
     stockpiles = {}
     if draw(st.booleans()):
         country = draw(st.sampled_from(sorted(consumers)))
@@ -84,9 +85,23 @@ def _input(draw: Draw) -> dict[str, Any]:
     }
 
 
-def _use(draw: Draw) -> dict[str, Any]:
+def _split(draw: Draw, total: float, parts: int | None = None) -> list[float]:
+    """Split a flow into one to three parts, none below a tenth of another."""
+    count = draw(st.integers(1, 3)) if parts is None else parts
+    weights = [draw(st.integers(1, 9)) for _ in range(count)]
+    return [total * weight / sum(weights) for weight in weights]
+
+
+def _plant(draw: Draw, process: str, throughput: float) -> dict[str, Any]:
     return {
-        "use": f"{draw(st.integers(1, 9))} kt/yr",
+        "title": "a plant", "country": draw(st.sampled_from(PLACES)), "process": process,
+        "throughput": f"{throughput!r} t/yr", "utilisation": draw(st.sampled_from([0.6, 0.85, 1.0])),
+    }  # fmt: skip
+
+
+def _use(draw: Draw, use: float) -> dict[str, Any]:
+    return {
+        "use": f"{use!r} t/yr",
         "cover": _days(draw, 5, 120),
         "sectors": {"all_of_it": 1},
         "cover_classes": draw(st.booleans()),

@@ -278,16 +278,17 @@ class Plain:
 
         bounds = [(f, None) if r else (f, f) for f, r in zip(self.floor, self.rows, strict=True)]
         bounds += [(-50.0, self.case.v_max) if s else (0.0, 0.0) for s in self.served]
-        x = np.concatenate([self.floor, np.zeros(self.nb)])
-        for _ in range(3):  # restarts shed a stale approximation of the Hessian
+        x, projected = np.concatenate([self.floor, np.zeros(self.nb)]), np.inf
+        low, high = np.array([b[0] for b in bounds]), np.array([np.inf if b[1] is None else b[1] for b in bounds])
+        for _ in range(5):  # restarts shed a stale approximation of the Hessian
             found = minimize(
                 objective, x, jac=True, method="L-BFGS-B", bounds=bounds,
-                options={"maxiter": 5000, "maxfun": 20000, "ftol": 1e-16, "gtol": 1e-11, "maxcor": 30},
+                options={"maxiter": 5000, "maxfun": 20000, "ftol": 1e-16, "gtol": 1e-9, "maxcor": 12},
             )  # fmt: skip
             x = found.x
-        gradient = objective(x)[1]
-        low, high = np.array([b[0] for b in bounds]), np.array([np.inf if b[1] is None else b[1] for b in bounds])
-        projected = float(np.max(np.abs(np.clip(x - gradient, low, high) - x), initial=0.0))
+            projected = float(np.max(np.abs(np.clip(x - objective(x)[1], low, high) - x), initial=0.0))
+            if projected < 1e-7:
+                break
         return found.fun * unit, x[:n], x[n:], projected
 
 

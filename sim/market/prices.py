@@ -46,7 +46,11 @@ def attribute(  # noqa: C901
     licence_holder: Index,
     gate_shadow: Array,
     gate_holder: Index,
+    smoothing: Array,
+    mean_weight: Array,
     parts: Array,
+    parts_smooth: Array,
+    parts_mean: Array,
 ) -> None:
     """Fill the causes of each buyer's price.
 
@@ -60,8 +64,16 @@ def attribute(  # noqa: C901
         Input cost of each supplier by cause.
     licence_holder, gate_holder : (constraint, replication) int
         Number of the policy that holds the cap, -1 for none.
+    smoothing : (replication,) float
+        EWMA weight of this review.
+    mean_weight : (buyer, replication) float
+        Weight of a buyer in its group.
     parts : (buyer, cause, replication) float
         Overwritten; sums over causes to the price.
+    parts_smooth : (buyer, cause, replication) float
+        EWMA of the parts, changed in place.
+    parts_mean : (buyer, cause) float
+        Overwritten: sum over replications of weight times part.
     """
     causes = parts.shape[1]
     first_policy = 6
@@ -77,11 +89,9 @@ def attribute(  # noqa: C901
                     total += prior[lane, r]
             for c in range(causes):
                 parts[b, c, r] = 0.0
-            if total <= 0.0:
-                parts[b, REROUTING, r] = price[b, r]
-                continue
             explained = 0.0
-            for lane in range(start, end):
+            first = start if total > 0.0 else end
+            for lane in range(first, end):
                 share = (prior[lane, r] if use_prior else flow[lane, r]) / total
                 if share == 0.0:
                     continue
@@ -109,6 +119,13 @@ def attribute(  # noqa: C901
                         parts[b, first_policy + holder if holder >= 0 else REROUTING, r] += rent
                         explained += rent
             parts[b, REROUTING, r] += price[b, r] - explained
+        for c in range(causes):
+            summed = 0.0
+            for r in range(price.shape[1]):
+                part = parts[b, c, r]
+                parts_smooth[b, c, r] += smoothing[r] * (part - parts_smooth[b, c, r])
+                summed += mean_weight[b, r] * part
+            parts_mean[b, c] = summed
 
 
 @njit(cache=True)

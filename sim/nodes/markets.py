@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.calendar import Phase
+from sim.gates import Cap
 from sim.lanes import adapt_relations, mean_lead, relations_now, sum_by_buyer, sum_by_supplier
 from sim.market.equilibrium import clear_markets
 from sim.market.orders import Demand, order_demand, scarcity_price, shelf_gap, urgency_window
@@ -67,10 +68,13 @@ class Book:
         self.pair_supplier = np.array([s for s, _ in self.inputs_of], dtype=np.int64)
         self.pair_buyer = np.concatenate([rows for _, rows in self.inputs_of] or [np.empty(0, dtype=np.int64)])
         self.chi = world.baseline.value_share * world.baseline.class_share[:, None]
+        self.gate_groups, self.licence_groups = Cap(world.gates.gates), Cap(world.gates.licences)
         self._ramp = np.zeros_like(world.levers.ramp)
         causes = len(CAUSES) + len(world.policies)
         world.recorder.expect_causes((*CAUSES, *world.policies))
         self.parts, self.parts_smooth = np.zeros((buyers, causes, reps)), np.zeros((buyers, causes, reps))
+        self.parts_mean = np.zeros((buyers, causes))
+        self.smoothing = self.weight_of(world.habits.smoothing)
         self.input_parts = np.zeros((suppliers, causes, reps))
         self.independence = Independence(world) if world.independent_of else None
         world.beliefs.lead[:] = self._mean_lead()
@@ -215,7 +219,7 @@ class Book:
         """Update structural risk S, the fading precautionary motive h and its world mean (docs/model.md, eq. 10)."""
         world, beliefs, network = self.world, self.world.beliefs, self.world.network
         habits = world.habits
-        beliefs.lead += self.weight_of(habits.smoothing) * (self._mean_lead() - beliefs.lead)
+        beliefs.lead += self.smoothing * (self._mean_lead() - beliefs.lead)
         if world.levers.risk.any() or beliefs.structure.any():
             seller = np.zeros((len(network.suppliers), world.draws.replications))
             for s, rows in self.inputs_of:
@@ -234,7 +238,7 @@ class Book:
 
     def _world_caution(self) -> None:
         beliefs, bounds = self.world.beliefs, self.topology.buyer_ptr
-        weight = self.weight_of(self.world.habits.smoothing)
+        weight = self.smoothing
         for m, (first, last) in enumerate(pairwise(bounds)):
             need = beliefs.requirement[first:last]
             total = need.sum(axis=0)
@@ -326,10 +330,7 @@ class Book:
     def _scales(self) -> tuple[Array, Array]:
         """Baseline t per review through each gate and licence."""
         world = self.world
-        gates = world.base_flow(world.gates.gates) * self.step
-        licences = world.base_flow(world.gates.licences) * self.step
-        reps = world.draws.replications
-        return gates.reshape(-1, reps), licences.reshape(-1, reps)
+        return world.base_flow(self.gate_groups) * self.step, world.base_flow(self.licence_groups) * self.step
 
     # -- after clearing -----------------------------------------------------------------------------
 
@@ -347,7 +348,7 @@ class Book:
             shipped,
             received,
         )
-        world.beliefs.sales += self.weight_of(world.habits.smoothing) * (shipped / self.step - world.beliefs.sales)
+        world.beliefs.sales += self.smoothing * (shipped / self.step - world.beliefs.sales)
         if refused.any():
             world.stocks.send_back(sum_by_supplier(refused, network.lane_supplier, np.empty_like(self._supplier_sum)))
         world.lane_flow[:] = self.flow
@@ -369,8 +370,7 @@ class Book:
         )
 
     def _remember(self) -> None:
-        world, beliefs = self.world, self.world.beliefs
-        weight = self.weight_of(world.habits.smoothing)
+        beliefs, weight = self.world.beliefs, self.smoothing
         beliefs.price[:] = self.delivered
         beliefs.price_smooth += weight * (self.delivered - beliefs.price_smooth)
         beliefs.shadow_smooth += weight * (beliefs.shadow - beliefs.shadow_smooth)
@@ -383,9 +383,8 @@ class Book:
             beliefs.shadow, beliefs.input_cost, beliefs.caution, self.input_parts,
             world.levers.wedge, self.licence_shadow, world.levers.licence_holder,
             self.gate_shadow, world.levers.gate_holder,
-            self.parts,
+            self.smoothing, world.recorder.weight, self.parts, self.parts_smooth, self.parts_mean,
         )  # fmt: skip
-        self.parts_smooth += self.weight_of(world.habits.smoothing) * (self.parts - self.parts_smooth)
         independent = self.independence.update(self.flow) if self.independence else None
         noise = self.noise[world.review][self.buyer_material]
         bought = sum_by_buyer(self.flow, world.network.lane_ptr, self._buyer_sum)
@@ -397,7 +396,7 @@ class Book:
             bought,
             independent,
         )
-        world.recorder.note_causes(world.review, self.parts)
+        world.recorder.note_causes(world.review, self.parts_mean)
 
 
 class Independence:

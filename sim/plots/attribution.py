@@ -33,7 +33,7 @@ OTHER = "all other causes"
 
 def draw_attribution(saved: Saved, material: str, country: str) -> Figure:
     """Return what makes up the price of a material in one country, a panel per scenario."""
-    events = marks(saved)
+    events = marks(saved, material)
     tables = cause_tables(saved, material, country)
     where = saved.country(country)
     title = f"{where}: what drives the price of {saved.of_material(material)}?"

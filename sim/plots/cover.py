@@ -15,7 +15,7 @@ from sim.plots.style import INK, SOFT, Sheet, day_numbers, fan, scenario_title, 
 
 def draw_cover(saved: Saved, material: str) -> Figure:
     """Return stock on hand in days of full requirement, a row per country and a column per scenario."""
-    events = marks(saved)
+    events = marks(saved, material)
     bands = saved.bands("days_of_cover", material)
     countries = saved.buyers(material)
     first = saved.scenarios[0]
@@ -32,7 +32,7 @@ def draw_cover(saved: Saved, material: str) -> Figure:
         for axes, scenario in zip(row, saved.scenarios, strict=True):
             _panel(axes, saved, scenario, country, bands)
             axes.set_ylim(0, top * 1.12)
-            events.draw(axes, scenario, numbers=row is grid[0])
+            events.draw(axes, scenario, letters=row is grid[0])
             if axes is not row[0]:
                 axes.tick_params(axis="y", labelleft=False)
             if row is not grid[-1]:

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from sim.plots.saved import Saved
 from sim.plots.shortage import name_rows
@@ -34,26 +35,40 @@ EFFECTS = (
 
 
 def draw_effect(saved: Saved, reference: str) -> Figure:
-    """Return differences from one reference, a row of panels per material and a column per metric."""
-    others = [name for name in saved.scenarios if name != reference]
+    """Return differences from one reference: a column per metric, and rows of panels per material.
+
+    Scenarios that add measures to the reference stand apart from the others, which differ from it in more than that
+    and would press the measures' effects onto the zero line.
+    """
     title = f"What does each scenario change, against “{saved.title(reference)}”?"
-    compared = f"{saved.label(reference)}" if saved.counterfactual(reference) else f"{saved.title(reference)}"
     subtitle = (
-        f"Difference from: {compared}. The same random history with and without the measures, run by run; "
-        "dots are means, whiskers 95 % intervals. A whisker that crosses the zero line: no difference that this number "
-        "of runs can tell."
+        f"Difference from: {saved.label(reference)}. The same random histories in both, compared run by run; dots "
+        "are means, whiskers 95\u00a0% intervals. A whisker that crosses the zero line: no difference that this number "
+        "of runs can tell. Scales differ between panels."
     )
-    tall = len(others) * (0.14 * len(saved.focus) + 0.2)
-    sheet = Sheet(panel=(3.0, tall), gap=(0.45, 1.15), left=2.5, right=0.4, head=0.75, foot=0.85)
-    figure, grid = sheet.grid(len(saved.materials), len(EFFECTS), title, subtitle)
-    for row, material in zip(grid, saved.materials, strict=True):
-        for axes, effect in zip(row, EFFECTS, strict=True):
-            _panel(axes, saved, _differences(saved, reference, material, effect), others, effect)
-            axes.tick_params(axis="y", labelleft=axes is row[0], length=0)
-        name_rows(row[0], saved, others)
-        row_title(row[0], saved.material(material), sheet, 28)
+    kinds = _kinds(saved, reference)
+    rows = [(material, kind, names) for material in saved.materials for kind, names in kinds.items()]
+    sheet = Sheet(panel=(3.0, 1.0), gap=(0.45, 1.1), left=2.5, right=0.4, head=0.75, foot=0.85)
+    heights = [len(names) * (0.13 * len(saved.focus) + 0.16) for _, _, names in rows]
+    figure, grid = sheet.grid(heights, len(EFFECTS), title, subtitle)
+    for panels, (material, kind, names) in zip(grid, rows, strict=True):
+        for axes, effect in zip(panels, EFFECTS, strict=True):
+            _panel(axes, saved, _differences(saved, reference, material, effect), names, effect)
+            axes.tick_params(axis="y", labelleft=axes is panels[0], length=0)
+        name_rows(panels[0], saved, names)
+        row_title(panels[0], saved.material(material) + (f": {kind}" if len(kinds) > 1 else ""), sheet, 26)
     _key(figure, saved)
     return figure
+
+
+def _kinds(saved: Saved, reference: str) -> dict[str, list[str]]:
+    """Return the scenarios that add to a reference, and the others, by what they are called."""
+    others = [name for name in saved.scenarios if name != reference]
+    kinds = {
+        f"measures added to “{saved.title(reference)}”": [n for n in others if saved.builds_on(n, reference)],
+        "other scenarios": [n for n in others if not saved.builds_on(n, reference)],
+    }
+    return {kind: names for kind, names in kinds.items() if names}
 
 
 def _differences(saved: Saved, reference: str, material: str, effect: Effect) -> dict[tuple[str, str], Array]:
@@ -98,6 +113,8 @@ def _words(axes: Axes, effect: Effect) -> None:
     span = high - low
     axes.set_xlim(min(low, -0.08 * span), max(high, 0.08 * span))
     panel_title(axes, effect.title, SOFT)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}".replace("-", "−")))
     axes.set_xlabel(f"← {effect.less}     {effect.unit}     {effect.more} →")
 
 

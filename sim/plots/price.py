@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,7 +21,7 @@ Bands = dict[tuple[str, str], pd.DataFrame]
 
 def draw_price(saved: Saved, material: str) -> Figure:
     """Return the price of a material against normal, with the fan of the first country and lines of the others."""
-    events = marks(saved)
+    events = marks(saved, material)
     bands = saved.bands("price_pressure", material)
     countries = saved.buyers(material)
     inside = saved.contrast if saved.contrast in countries else None
@@ -30,12 +32,10 @@ def draw_price(saved: Saved, material: str) -> Figure:
         title = f"How far does the price of {what} abroad part from the price in {saved.country(inside)}?"
     subtitle = (
         "Price against normal (1× is the price before any disturbance, log scale), one panel per scenario. "
-        "Numbers mark policy events, listed below."
+        "Letters mark events of measures on this material, listed below."
     )
     figure, panels, key = Sheet().tiles(len(saved.scenarios), 4, title, subtitle, events.notes)
-    shown = [bands[s, c] for s in saved.scenarios for c in countries if (s, c) in bands]
-    low = min(0.5, *(float(frame["p05"].min()) for frame in shown))
-    high = max(2.0, *(float(frame["p95"].max()) for frame in shown))
+    low, high = _ends(bands, saved.scenarios, abroad, inside)
     for place, (axes, scenario) in enumerate(zip(panels, saved.scenarios, strict=True)):
         _panel(axes, saved, scenario, bands, abroad, inside)
         multiples_axis(axes, low * 0.95, high * 1.35)
@@ -44,6 +44,15 @@ def draw_price(saved: Saved, material: str) -> Figure:
         events.draw(axes, scenario)
     _key(key, saved, abroad, inside)
     return figure
+
+
+def _ends(bands: Bands, scenarios: Sequence[str], abroad: list[str], inside: str | None) -> tuple[float, float]:
+    """Return the ends of what is drawn: the bands of two countries, the lines of the others."""
+    banded = [bands[s, c] for s in scenarios for c in (abroad[0], inside) if c is not None and (s, c) in bands]
+    lined = [bands[s, c] for s in scenarios for c in abroad[1:] if (s, c) in bands]
+    low = [float(f["p05"].min()) for f in banded] + [float(f["p50"].min()) for f in lined]
+    high = [float(f["p95"].max()) for f in banded] + [float(f["p50"].max()) for f in lined]
+    return min(0.5, *low), max(2.0, *high)
 
 
 def _panel(axes: Axes, saved: Saved, scenario: str, bands: Bands, abroad: list[str], inside: str | None) -> None:
@@ -82,6 +91,6 @@ def _key(axes: Axes, saved: Saved, abroad: list[str], inside: str | None) -> Non
     legend = axes.legend(handles=handles, loc="upper left", title="How to read", alignment="left", borderpad=0)
     legend.get_title().set_fontweight("bold")
     axes.text(
-        0.02, 0.02, f"Bands are drawn for {fans}.\nLines take the colour of the scenario.",
-        transform=axes.transAxes, fontsize=8, color=SOFT, va="bottom",
+        0, 0.28, f"Bands are drawn for {fans}.\nLines take the colour of the scenario.", transform=axes.transAxes,
+        fontsize=8, color=SOFT, va="top",
     )  # fmt: skip

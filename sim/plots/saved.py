@@ -74,7 +74,8 @@ class Saved:
     # -- what is drawn, in which order ----------------------------------------------------------------
 
     @cached_property
-    def _resolved(self) -> Mapping[str, Any]:
+    def resolved(self) -> Mapping[str, Any]:
+        """The resolved configuration: what was run."""
         try:
             resolved: Mapping[str, Any] = self.results.manifest["resolved"]
         except KeyError:
@@ -85,7 +86,7 @@ class Saved:
     def scenarios(self) -> tuple[str, ...]:
         """All scenarios of the run, in the order of the experiment."""
         run = set(self.summary["scenario"])
-        known = [name for name in self._resolved["scenarios"] if name in run]
+        known = [name for name in self.resolved["scenarios"] if name in run]
         return (*known, *sorted(run.difference(known)))
 
     @cached_property
@@ -97,12 +98,12 @@ class Saved:
     @cached_property
     def focus(self) -> tuple[str, ...]:
         """Countries the study is about."""
-        return tuple(self._resolved["experiment"]["focus"]["countries"])
+        return tuple(self.resolved["experiment"]["focus"]["countries"])
 
     @cached_property
     def contrast(self) -> str | None:
         """Country they are shown against: the one whose part in the chain the study sets aside."""
-        country = self._resolved["experiment"].get("independent_of")
+        country = self.resolved["experiment"].get("independent_of")
         return None if country in self.focus else country
 
     @property
@@ -114,7 +115,7 @@ class Saved:
     def materials(self) -> tuple[str, ...]:
         """Materials drawn: those in focus that one of the countries buys."""
         bought = self.series.loc[self.series["country"].isin(self.focus), "material"].unique()
-        asked = self._resolved["experiment"]["focus"].get("materials") or self._world["materials"]
+        asked = self.resolved["experiment"]["focus"].get("materials") or self._world["materials"]
         return tuple(name for name in asked if name in bought)
 
     def buyers(self, material: str) -> tuple[str, ...]:
@@ -122,21 +123,26 @@ class Saved:
         found = set(self.series.loc[self.series["material"] == material, "country"])
         return tuple(country for country in self.countries if country in found)
 
+    def builds_on(self, scenario: str, reference: str) -> bool:
+        """Whether a scenario has every policy of a reference unchanged, and more."""
+        mine, theirs = (self.resolved["scenarios"].get(name, {}).get("policies", {}) for name in (scenario, reference))
+        return len(mine) > len(theirs) and all(mine.get(name) == raw for name, raw in theirs.items())
+
     # -- names for readers ----------------------------------------------------------------------------
 
     @cached_property
     def _world(self) -> Mapping[str, Any]:
-        world: Mapping[str, Any] = self._resolved["scenarios"][self.scenarios[0]]["world"]
+        world: Mapping[str, Any] = self.resolved["scenarios"][self.scenarios[0]]["world"]
         return world
 
     def title(self, scenario: str) -> str:
         """Return a scenario's title."""
-        return str(self._resolved["scenarios"].get(scenario, {}).get("title") or in_words(scenario))
+        return str(self.resolved["scenarios"].get(scenario, {}).get("title") or in_words(scenario))
 
     def counterfactual(self, scenario: str) -> bool:
         """Whether a scenario did not happen, as far as its title does not say so already."""
         said = "counterfactual" in self.title(scenario).lower()
-        return bool(self._resolved["scenarios"].get(scenario, {}).get("counterfactual")) and not said
+        return bool(self.resolved["scenarios"].get(scenario, {}).get("counterfactual")) and not said
 
     def label(self, scenario: str) -> str:
         """Return a scenario's title, and the word counterfactual where it is one."""
@@ -161,7 +167,7 @@ class Saved:
 
     def policy(self, name: str) -> str:
         """Return a policy's title; other causes of a price are plain words already."""
-        for scenario in self._resolved["scenarios"].values():
+        for scenario in self.resolved["scenarios"].values():
             title = scenario.get("policies", {}).get(name, {}).get("title")
             if title:
                 return str(title)

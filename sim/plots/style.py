@@ -95,16 +95,28 @@ class Sheet:
         return min(self.left, 0.5)
 
     def grid(
-        self, rows: int, columns: int, title: str, subtitle: str, notes: Sequence[str] = ()
+        self,
+        rows: int | Sequence[float],
+        columns: int,
+        title: str,
+        subtitle: str,
+        notes: Sequence[str] = (),
     ) -> tuple[Figure, list[list[Axes]]]:
-        """Return a figure with its title and notes written, and its panels by row and column."""
+        """Return a figure with its title and notes written, and its panels by row and column.
+
+        Parameters
+        ----------
+        rows : int or sequence of float
+            How many, or how high each is.
+        """
+        heights = [self.panel[1]] * rows if isinstance(rows, int) else list(rows)
         width = self.left + columns * self.panel[0] + (columns - 1) * self.gap[0] + self.right
         letters = int(width * 13.2)
         heading, under = wrap(title, int(letters * 0.66)), wrap(subtitle, letters)
         written = note_columns(notes, width)
         top = 0.3 + 0.25 * len(heading) + 0.175 * len(under) + self.head
         bottom = self.foot + 0.165 * max((len(part) for part in written), default=0) + 0.15
-        height = top + rows * self.panel[1] + (rows - 1) * self.gap[1] + bottom
+        height = top + sum(heights) + (len(heights) - 1) * self.gap[1] + bottom
         figure = Figure(figsize=(width, height))
         margin = self.margin
         figure.text(
@@ -119,14 +131,16 @@ class Sheet:
             x = (margin + place * (width - margin) / len(written)) / width
             y = (bottom - self.foot) / height
             figure.text(x, y, "\n".join(part), va="top", fontsize=8, color=SOFT, linespacing=1.3)
-        return figure, [
-            [self._panel(figure, row, column, width, height, top) for column in range(columns)] for row in range(rows)
-        ]
+        panels = []
+        for row, tall in enumerate(heights):
+            y = height - top - sum(heights[: row + 1]) - row * self.gap[1]
+            panels.append([self._panel(figure, column, y, tall) for column in range(columns)])
+        return figure, panels
 
-    def _panel(self, figure: Figure, row: int, column: int, width: float, height: float, top: float) -> Axes:
+    def _panel(self, figure: Figure, column: int, y: float, tall: float) -> Axes:
         x = self.left + column * (self.panel[0] + self.gap[0])
-        y = height - top - (row + 1) * self.panel[1] - row * self.gap[1]
-        return figure.add_axes((x / width, y / height, self.panel[0] / width, self.panel[1] / height))
+        width, height = figure.get_size_inches()
+        return figure.add_axes((x / width, y / height, self.panel[0] / width, tall / height))
 
     def tiles(
         self, count: int, columns: int, title: str, subtitle: str, notes: Sequence[str] = ()
@@ -238,6 +252,7 @@ def year_axis(axes: Axes, start: pd.Timestamp, end: pd.Timestamp, every: int = 1
 
 
 MULTIPLES = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30)
+NEAR_MULTIPLES = (0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2)
 
 
 def multiples_axis(axes: Axes, low: float, high: float, log_units: bool = False) -> None:
@@ -252,10 +267,9 @@ def multiples_axis(axes: Axes, low: float, high: float, log_units: bool = False)
     """
     if not log_units:
         axes.set_yscale("log")
-    ticks = [m for m in MULTIPLES if low <= m <= high]
-    while len(ticks) > 7:
-        keep = ticks.index(1) % 2
-        ticks = ticks[keep::2]
+    ticks = [m for m in (NEAR_MULTIPLES if high / low < 2.4 else MULTIPLES) if low <= m <= high]
+    while len(ticks) > 8:
+        ticks = ticks[ticks.index(1) % 2 :: 2]
     place = np.log(ticks) if log_units else np.array(ticks)
     axes.set_ylim(*((np.log(low), np.log(high)) if log_units else (low, high)))
     axes.yaxis.set_major_locator(FixedLocator(list(place)))

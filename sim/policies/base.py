@@ -1,7 +1,7 @@
 """What every policy is: a frozen record that validates itself, says what it adds to the world, and acts each review.
 
 A policy sees the world, never another policy, and draws nothing of its own accord. To add one, write one file with
-a class under ``@policy("its_type")`` and import it in ``sim/policies/__init__.py`` (docs/how-to-add-a-policy.md).
+a class under ``@policy("its_type")`` and import it in ``sim/policies/__init__.py`` (docs/how-to/add-a-policy.md).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from sim.calendar import Phase
 from sim.config.schema import Date, Days, Names, Number, Real, Section, reads
 from sim.draws import Draws
+from sim.errors import did_you_mean
 from sim.gates import Cap, CapBook
 from sim.network import Blueprint, Network
 from sim.world import Steps, World
@@ -201,6 +202,21 @@ class Policy(Section):
         """Yield what is wrong with it in this world, in plain words."""
         yield from ()
 
+    def problems(self, network: Network) -> Iterator[str]:
+        """Yield what is wrong with its trigger, then what `check` finds."""
+        if self.when is not None and (self.when.material, self.when.country) not in network.groups:
+            buyers = [country for material, country in network.groups if material == self.when.material]
+            if not buyers:
+                hint = did_you_mean(self.when.material, network.materials)
+                yield f"when.material: got '{self.when.material}'. Not a material of this world.{hint}"
+            else:
+                given, hint = self.when.country, did_you_mean(self.when.country, buyers)
+                yield (
+                    f"when.country: got '{given}', which buys no {self.when.material}. "
+                    f"Allowed are {', '.join(buyers)}.{hint}"
+                )
+        yield from self.check(network)
+
     def window(self, world: World) -> Window:
         """Draw its dates, in days of the run."""
         draws, day = world.draws, world.calendar.day
@@ -270,8 +286,7 @@ class LaneMeasure(Policy):
         news = held.window.news(world)
         if news.any():
             level = news * world.draws.number(self.coverage)
-            for group in held.caps["exports"].groups:
-                world.levers.warn(group, level)
+            world.levers.warn(held.caps["exports"].lanes, level)
 
 
 def hold_cap(world: World, held: Held, cap: Cap, level: Array, inside: Array) -> None:
@@ -281,12 +296,12 @@ def hold_cap(world: World, held: Held, cap: Cap, level: Array, inside: Array) ->
 
     Parameters
     ----------
-    level : (replication,) float
+    level : (replication,) or (group, replication) float
         Share of the review in which the cap is in force.
     inside : (group, replication) float, t/d
         The cap while it is in force.
     """
-    before = world.last_flow(cap.groups)
+    before = world.last_flow(cap)
     free = before if held.free is None else np.where(held.idle, before, held.free)
     held.free, held.idle = free, level == 0.0
     if level.any():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from sim.policies.base import Held, LaneMeasure, hold_cap, policy
 from sim.world import World
 
@@ -17,5 +15,4 @@ class ExportBan(LaneMeasure):
         self.warn(world, held)
         level, cap = held.window.level(world), held.caps["exports"]
         coverage = world.draws.number(self.coverage)
-        free = np.maximum(world.base_flow(cap.groups), 0.0)
-        hold_cap(world, held, cap, level, (1.0 - coverage) * free)
+        hold_cap(world, held, cap, level, (1.0 - coverage) * world.base_flow(cap))

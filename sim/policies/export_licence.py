@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
 from sim.config.schema import Days, Names, Number, Ratio, reads
+from sim.lanes import sum_by_buyer, sum_by_group
 from sim.network import Index, Network
 from sim.policies.base import Held, LaneMeasure, hold_cap, policy
 from sim.world import World
@@ -51,20 +52,16 @@ class ExportLicence(LaneMeasure):
         """Cap applications of each buyer, and hold the covered share of goods at the border."""
         self.warn(world, held)
         level, cap = held.window.level(world), held.caps["exports"]
+        if not level.any():
+            hold_cap(world, held, cap, level, np.zeros((len(cap.groups), level.size)))
+            return
         affected = self.affected(world, held)
         coverage = world.draws.number(self.coverage) * affected
-        base = world.base_flow(cap.groups)
-        hold_cap(
-            world,
-            held,
-            cap,
-            level * (affected.max(axis=0) > 0),
-            base * (1.0 - coverage + coverage * self.office(world)),
-        )
-        if level.any() and self.longest_delay > 0:
-            days, refused = world.draws.number(self.delay), world.draws.number(self.refused)
-            for group, share in zip(cap.groups, coverage, strict=True):
-                world.levers.delay(group, days, level * share, refused)
+        inside = world.base_flow(cap) * (1.0 - coverage + coverage * self.office(world))
+        hold_cap(world, held, cap, level * (affected.max(axis=0) > 0), inside)
+        if self.longest_delay > 0:
+            share = (level * coverage)[cap.group_of]
+            world.levers.delay(cap.lanes, world.draws.number(self.delay), share, world.draws.number(self.refused))
 
     def affected(self, world: World, held: Held) -> Array:
         """Return the share of each buyer's covered trade that needs the licence, (group, replication)."""
@@ -111,35 +108,25 @@ class ExtraterritorialRule(ExportLicence):
 
     def affected(self, world: World, held: Held) -> Array:
         """Return the share of each buyer's foreign-made goods that holds more than the de-minimis content."""
-        network = world.network
+        cap, reps = held.caps["exports"], world.draws.replications
         above = self._content(world) > world.draws.number(self.de_minimis)
-        flow = world.lane_baseline
-        rows = []
-        for group in held.caps["exports"].groups:
-            total = flow[group].sum(axis=0)
-            held_back = (flow[group] * above[network.lane_supplier[group]]).sum(axis=0)
-            rows.append(np.divide(held_back, total, out=np.zeros_like(total), where=total > 0))
-        return np.array(rows)
+        flow = np.ascontiguousarray(world.lane_baseline * above[world.network.lane_supplier])
+        total = sum_by_group(world.lane_baseline, cap.lanes, cap.ptr, np.empty((len(cap.groups), reps)))
+        caught = sum_by_group(flow, cap.lanes, cap.ptr, np.empty_like(total))
+        return np.divide(caught, total, out=np.zeros_like(total), where=total > 0)
 
     def _content(self, world: World) -> Array:
         """Return the controlled value share of each supplier's product, (supplier, replication)."""
         network, home = world.network, world.network.expand(self.origin)
+        from_home = np.isin(network.supplier_country, list(home))[network.lane_supplier]
         relation = world.beliefs.relation
-        from_home = np.array([network.suppliers[s].country in home for s in network.lane_supplier])
-        share = np.zeros_like(world.baseline.sales)
-        for s, row in enumerate(network.suppliers):
-            if row.stockpile:
-                continue
-            process = network.world.processes[network.blueprint.facilities[row.owner].process]
-            for material in set(process.inputs) & set(self.content):
-                for b in network.buyer_rows[(row.owner, material)]:
-                    lanes = np.arange(network.lane_ptr[b], network.lane_ptr[b + 1])
-                    total = relation[lanes].sum(axis=0)
-                    brought = np.divide(
-                        relation[lanes][from_home[lanes]].sum(axis=0),
-                        total,
-                        out=np.zeros_like(total),
-                        where=total > 0,
-                    )
-                    share[s] += world.baseline.value_share[b] * world.baseline.class_share[b] * brought
-        return share
+        total = sum_by_buyer(relation, network.lane_ptr, np.empty_like(world.baseline.requirement))
+        brought = sum_by_buyer(relation * from_home[:, None], network.lane_ptr, np.empty_like(total))
+        share = np.divide(brought, total, out=np.zeros_like(total), where=total > 0)
+        value = world.baseline.value_share * world.baseline.class_share[:, None] * share
+        content = np.zeros_like(world.baseline.sales)
+        for rows in network.processor_rows.values():
+            taken = [i for i, row in enumerate(rows.inputs) if network.buyers[row[0, 0]].material in self.content]
+            if taken:
+                content[rows.outputs] = value[rows.inputs[taken]].sum(axis=(0, 2))
+        return content

@@ -26,14 +26,18 @@ def scaled(case: Case, factor: float) -> Case:
 
 @pytest.mark.parametrize("batch", range(10))
 def test_agrees_with_a_plain_solver_of_the_dual(batch: int) -> None:
-    """1,000 markets: KKT conditions, value of the dual and prices against L-BFGS-B."""
+    """1,000 markets: KKT conditions, value of the dual and prices against L-BFGS-B.
+
+    The value is compared at 1e-6: where the dual is nearly flat, misses of 1e-5 are worth up to 6e-9 of it.
+    """
     for k in range(100):
         case = case_of(7, batch, k)
-        solution, plain = clear(case), Plain(case)
-        name = f"market {batch}, {k}"
-        assert solution.iterations[0, 0] >= 0, name
-        assert all(np.isfinite(part).all() for part in solution), name
-        assert kkt_residual(plain, solution) < 1e-5, name
+        plain, name = Plain(case), f"market {batch}, {k}"
+        for tolerance in (1e-5, 1e-6):
+            solution = clear(case, tolerance)
+            assert solution.iterations[0, 0] >= 0, name
+            assert all(np.isfinite(part).all() for part in solution), name
+            assert kkt_residual(plain, solution) < tolerance, name
         value, _, price, projected = plain.solve()
         lam = np.where(plain.closed, plain.floor, stacked(solution))
         mine = plain.dual(lam, np.where(plain.served, solution.log_price[:, 0], 0.0))[0]
