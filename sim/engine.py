@@ -155,7 +155,7 @@ def start_processes(world: World, running: list[tuple[Policy, Held]], book: Book
         env.process(policy.enact(world, held))
     env.process(_update_lanes(world))
     env.process(hazards(world))
-    for stage, rows in enumerate(world.network.processor_rows.values()):
+    for stage, rows in enumerate(world.network.process_rows):
         kind = processor if rows.inputs.size else mine
         env.process(kind(world, rows, stage))
     for material in world.network.materials:

@@ -161,7 +161,9 @@ class Network:
         for name, facility in self.blueprint.facilities.items():
             taken = self.world.processes[facility.process].inputs.get(material)
             if taken is not None:
-                split = any(each.cover_classes for each in self.world.processes[facility.process].inputs.values())
+                split = not self.blueprint.opens_later(name) and any(
+                    each.cover_classes for each in self.world.processes[facility.process].inputs.values()
+                )
                 rows += self._classes(material, name, facility.country, "processor", split)
         for country, uses in self.world.consumers.items():
             if material in uses:
@@ -333,14 +335,19 @@ class Network:
         )
 
     @cached_property
-    def processor_rows(self) -> dict[str, ProcessRows]:
-        """Process -> its facilities and their rows."""
-        found = {}
-        for name in self.world.processes:
-            members = [f for f, facility in self.blueprint.facilities.items() if facility.process == name]
-            if members:
-                found[name] = ProcessRows.of(self, name, members)
-        return found
+    def process_rows(self) -> tuple[ProcessRows, ...]:
+        """Facilities by process, upstream first; plants that open later, each a single site, by themselves."""
+        found = []
+        for process in self.world.processes:
+            for later in (False, True):
+                members = [
+                    name
+                    for name, facility in self.blueprint.facilities.items()
+                    if facility.process == process and self.blueprint.opens_later(name) == later
+                ]
+                if members:
+                    found.append(ProcessRows.of(self, process, members))
+        return tuple(found)
 
 
 @dataclass(frozen=True)

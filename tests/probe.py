@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import simpy
 from numpy.typing import NDArray
 
 from sim.cases import prepare
@@ -64,16 +65,30 @@ def switched(case: Case, **switches: bool) -> Case:
 
 def watch(case: Case, look: Callable[[World, Book], T], seed: int = 1, block: int = 0, replications: int = 4) -> list[T]:
     """Run one block and return what ``look`` sees at the end of every review."""
+    return build_and_run(case, look, seed=seed, block=block, replications=replications)
+
+
+def build_and_run(
+    case: Case,
+    look: Callable[[World, Book], T],
+    more: Iterable[Callable[[World], Iterator[simpy.Event]]] = (),
+    seed: int = 1,
+    block: int = 0,
+    replications: int = 4,
+) -> list[T]:
+    """Run one block as `run_block` does, with further processes of the test's own."""
     world, running = build(case, seed, block, replications)
     book = Book(world)
     start_processes(world, running, book)
     seen: list[T] = []
 
-    def stand_by() -> Any:
+    def stand_by() -> Iterator[simpy.Event]:
         while True:
             yield world.next(Phase.RECORDING, LAST_STAGE)
             seen.append(look(world, book))
 
+    for process in more:
+        world.env.process(process(world))
     world.env.process(stand_by())
     world.env.run(until=world.calendar.horizon)
     return seen
@@ -100,6 +115,6 @@ def assert_same(one: Mapping[str, Array], other: Mapping[str, Array]) -> None:
 
 
 __all__ = [
-    "assert_same", "cases_of", "everything", "real_case", "reviewed_every", "run_block", "switched", "tiny_case", "until",
+    "assert_same", "build_and_run", "cases_of", "everything", "real_case", "reviewed_every", "run_block", "switched", "tiny_case", "until",
     "watch",
 ]  # fmt: skip

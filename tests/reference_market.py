@@ -280,10 +280,10 @@ class Plain:
         bounds += [(-50.0, self.case.v_max) if s else (0.0, 0.0) for s in self.served]
         x, projected = np.concatenate([self.floor, np.zeros(self.nb)]), np.inf
         low, high = np.array([b[0] for b in bounds]), np.array([np.inf if b[1] is None else b[1] for b in bounds])
-        for _ in range(5):  # restarts shed a stale approximation of the Hessian
+        for _ in range(3):  # restarts shed a stale approximation of the Hessian
             found = minimize(
                 objective, x, jac=True, method="L-BFGS-B", bounds=bounds,
-                options={"maxiter": 5000, "maxfun": 20000, "ftol": 1e-16, "gtol": 1e-9, "maxcor": 12},
+                options={"maxfun": 1500, "ftol": 1e-16, "gtol": 1e-9, "maxcor": 20},
             )  # fmt: skip
             x = found.x
             projected = float(np.max(np.abs(np.clip(x - objective(x)[1], low, high) - x), initial=0.0))

@@ -438,7 +438,7 @@ class Independence:
     def _make(self) -> None:
         """Let a product be as independent as its least independent input, if made outside the country."""
         network, world = self.world.network, self.world
-        for rows in network.processor_rows.values():
+        for rows in network.process_rows:
             if not rows.inputs.size:
                 continue
             share = world.baseline.class_share[rows.inputs[0]][..., None]

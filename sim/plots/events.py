@@ -123,9 +123,9 @@ def marks(saved: Saved, material: str) -> Marks:
         concerns(saved.resolved, str(scenario), str(policy), material)
         for scenario, policy in zip(frame["scenario"], frame["policy"], strict=True)
     ]
-    frame = frame[concerned]
+    frame = frame[np.array(concerned, dtype=bool)]
     one_date = (frame["p95"].fillna(frame["p50"]) - frame["p05"].fillna(frame["p50"])) <= FIXED
-    one_date &= ~frame["event"].str.startswith("first")
+    one_date &= ~frame["event"].astype(str).str.startswith("first")
     fixed, spread = _in_words(frame[one_date]), frame[~one_date]
     months = sorted(set(fixed["month"]))
     letter = dict(zip(months, ascii_uppercase, strict=False))

@@ -125,7 +125,7 @@ class ExtraterritorialRule(ExportLicence):
         share = np.divide(brought, total, out=np.zeros_like(total), where=total > 0)
         value = world.baseline.value_share * world.baseline.class_share[:, None] * share
         content = np.zeros_like(world.baseline.sales)
-        for rows in network.processor_rows.values():
+        for rows in network.process_rows:
             taken = [i for i, row in enumerate(rows.inputs) if network.buyers[row[0, 0]].material in self.content]
             if taken:
                 content[rows.outputs] = value[rows.inputs[taken]].sum(axis=(0, 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -21,7 +22,7 @@ from sim.plots import draw_all, figures
 from sim.plots.attribution import OTHER, cause_tables, draw_attribution
 from sim.plots.cover import draw_cover
 from sim.plots.effect import draw_effect
-from sim.plots.events import Label, _what, marks
+from sim.plots.events import Label, _what, concerns, marks
 from sim.plots.price import draw_price
 from sim.plots.saved import Saved, in_words, listed
 from sim.plots.shortage import draw_shortage, share_of_runs
@@ -80,20 +81,34 @@ def write_results(directory: Path, scenarios: int = 7, weeks: int = 261, runs: i
 
 
 def _write_manifest(directory: Path, names: tuple[str, ...]) -> None:
-    world = {"materials": {m: {"title": t} for m, t in MATERIALS.items()}, "countries": COUNTRIES}
-    policies = {name: {"type": "x", "title": title} for name, title in POLICIES.items()}
+    world = {
+        "materials": {m: {"title": t} for m, t in MATERIALS.items()},
+        "countries": COUNTRIES,
+        "processes": {"magnet_making": {"outputs": {"magnets": 1}}},
+    }
     experiment = {
         "title": "A test", "independent_of": "CHN", "references": ["baseline", "china_controls"],
         "scenarios": list(names), "focus": {"countries": ["JPN", "USA", "EU27"], "materials": list(MATERIALS)},
     }  # fmt: skip
-    resolved = {
-        "experiment": experiment,
-        "scenarios": {
-            n: {"title": SCENARIOS[n][0], "counterfactual": SCENARIOS[n][1], "world": world, "policies": policies}
-            for n in names
-        },
+    scenarios = {
+        n: {"title": SCENARIOS[n][0], "counterfactual": SCENARIOS[n][1], "world": world, "policies": _policies(n)}
+        for n in names
     }
+    resolved = {"experiment": experiment, "scenarios": scenarios}
     (directory / "manifest.json").write_text(json.dumps({"seed": 1, "resolved": resolved}), encoding="utf-8")
+
+
+def _policies(scenario: str) -> dict[str, dict[str, object]]:
+    """Return the policies of a scenario: controls, then the framework's, then the allies'."""
+    names = [] if scenario == "baseline" else list(POLICIES)[:2]
+    names += list(POLICIES)[2:7] if "framework" in scenario else []
+    names += ["offtake"] if "all" in scenario else []
+    found: dict[str, dict[str, object]] = {name: {"type": "x", "title": POLICIES[name]} for name in names}
+    if scenario == "controls_suspended":
+        found["october_tightening"]["end"] = "2025-11-07"
+    if "stillwater" in found:
+        found["stillwater"]["process"] = "magnet_making"
+    return found
 
 
 def _pulse(days: np.ndarray, start: float, rise: float, fade: float) -> np.ndarray:
@@ -333,31 +348,77 @@ def test_share_of_runs_is_never_rounded_to_none_or_all(values: list[float], said
 # -- marks ----------------------------------------------------------------------------------------------
 
 
-def test_events_of_one_date_share_a_number_in_all_scenarios(saved: Saved) -> None:
-    found = marks(saved)
-    numbers = {name: dict(rows) for name, rows in found.fixed.items()}
+def test_events_of_one_month_share_a_letter_in_all_scenarios(saved: Saved) -> None:
+    found = marks(saved, "magnets")
     april = pd.Timestamp("2025-04-04")
-    assert {rows[april] for rows in numbers.values()} == {1}
-    assert "baseline" not in numbers
-    assert found.notes[0] == "1  4 Apr 2025, announced and in force: Licences for Dy, Tb and magnets"
+    assert {dict(rows)[april] for rows in found.fixed.values()} == {"A"}
+    assert "baseline" not in found.fixed
+    assert found.notes[0] == "A  April 2025. In force 4 Apr: Licences for Dy, Tb and magnets"
+
+
+def test_an_end_without_a_beginning_is_called_a_withdrawal(saved: Saved) -> None:
+    assert any("Withdrawn 7 Nov: October tightening" in note for note in marks(saved, "magnets").notes)
 
 
 def test_events_whose_date_differs_are_triangles_and_rare_ones_left_out(saved: Saved) -> None:
-    found = marks(saved)
+    found = marks(saved, "magnets")
     assert found.spread["framework"] == [pd.Timestamp("2027-06-01"), pd.Timestamp("2028-03-01")]
     assert found.notes[-1].startswith("▲  first delivery and first output")
 
 
+def test_only_measures_on_the_material_are_marked(saved: Saved) -> None:
+    oxide, magnets = (" ".join(marks(saved, name).notes) for name in ("dytb_oxide", "magnets"))
+    assert "USA Rare Earth, Stillwater" in magnets
+    assert "USA Rare Earth, Stillwater" not in oxide
+
+
+@pytest.mark.parametrize(
+    ("raw", "acts"),
+    [
+        ({"material": "magnets"}, True),
+        ({"material": ["ore", "magnets"]}, True),
+        ({"material": "ore"}, False),
+        ({"process": "magnet_making"}, True),
+        ({"process": "mining"}, False),
+        ({"stockpile": "reserve"}, False),
+        ({"stockpile": "unknown"}, True),
+        ({}, True),
+    ],
+)
+def test_a_policy_concerns_the_materials_its_entry_names(raw: dict[str, object], acts: bool) -> None:
+    world = {
+        "processes": {"magnet_making": {"outputs": {"magnets": 1}}, "mining": {"outputs": {"ore": 1}}},
+        "stockpiles": {"reserve": {"material": "ore"}},
+    }
+    resolved = {"scenarios": {"s": {"world": world, "policies": {"p": raw}}}}
+    assert concerns(resolved, "s", "p", "magnets") is acts
+
+
+def events(*rows: tuple[str, str, str, str]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["scenario", "title", "event", "p50"])
+    return frame.assign(p50=pd.to_datetime(frame["p50"]))
+
+
 def test_many_measures_of_one_date_are_counted() -> None:
-    date = pd.Timestamp("2026-04-28")
-    frame = pd.DataFrame({"title": list("abcde"), "event": "in force", "p50": date})
-    assert _what(frame) == "in force: a; b; and 3 more"
+    frame = events(*[("s", title, "in force", "2026-04-28") for title in "abcde"])
+    assert _what(frame) == "In force 28 Apr: a; b; 3 more"
 
 
-@pytest.mark.parametrize(("numbers", "text"), [((3,), "3"), ((3, 4), "3,4"), ((3, 4, 5), "3-5"), ((3, 5, 6), "3,5,6")])
-def test_labels_that_would_touch_are_written_together(numbers: tuple[int, ...], text: str) -> None:
-    day = pd.Timestamp("2026-01-01")
-    assert Label(day, day, numbers).text == text
+def test_what_differs_between_scenarios_is_said_with_or() -> None:
+    frame = events(("s", "a", "withdrawn", "2025-11-07"), ("t", "a", "in force", "2025-11-08"))
+    assert _what(frame) == "Withdrawn 7 Nov, or in force 8 Nov: a"
+    assert _what(frame.assign(scenario="s")) == "Withdrawn 7 Nov, in force 8 Nov: a"
+
+
+@pytest.mark.parametrize(("letters", "text"), [("C", "C"), ("CD", "CD"), ("CDE", "C-E"), ("CEF", "CEF")])
+def test_labels_that_would_touch_are_written_together(letters: str, text: str) -> None:
+    assert Label(0.0, 1.0, letters).text == text
+
+
+def test_scenarios_that_add_to_a_reference_stand_apart(saved: Saved) -> None:
+    assert [name for name in SCENARIOS if saved.builds_on(name, "china_controls")] == list(SCENARIOS)[3:]
+    text = words(draw_effect(saved, "china_controls"))
+    assert "measures added to" in text and "other scenarios" in text
 
 
 # -- small parts ----------------------------------------------------------------------------------------
@@ -390,40 +451,50 @@ def test_titles_stand_out_from_white(colour: str) -> None:
 # -- files ----------------------------------------------------------------------------------------------
 
 
-def test_draw_all_writes_png_and_svg_the_same_each_time(tmp_path: Path) -> None:
-    results = write_results(tmp_path / "results", scenarios=3, weeks=20, runs=16)
-    paths = draw_all(results)
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three scenarios, one material in focus."""
+    results = write_results(tmp_path_factory.mktemp("small"), scenarios=3, weeks=20, runs=16)
+    manifest = json.loads((results / "manifest.json").read_text(encoding="utf-8"))
+    manifest["resolved"]["experiment"]["focus"]["materials"] = ["magnets"]
+    (results / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return results
+
+
+def test_draw_all_writes_png_and_svg_the_same_each_time(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim.plots.style.DPI", 50)
+    paths = draw_all(small)
     names = {path.stem for path in paths}
     assert names == {
-        "price_dytb_oxide", "price_magnets", "shortage_days", "policy_effect_against_baseline",
-        "policy_effect_against_china_controls", "days_of_cover_dytb_oxide", "days_of_cover_magnets",
-        "price_attribution_dytb_oxide_JPN", "price_attribution_magnets_JPN",
+        "price_magnets", "shortage_days", "policy_effect_against_baseline", "policy_effect_against_china_controls",
+        "days_of_cover_magnets", "price_attribution_magnets_JPN",
     }  # fmt: skip
-    assert {path.name for path in (results / "figures").iterdir()} == {
-        f"{n}.{e}" for n in names for e in ("png", "svg")
-    }
+    there = {path.name for path in (small / "figures").iterdir()}
+    assert there == {f"{name}.{ending}" for name in names for ending in ("png", "svg")}
     for path in paths:
         if path.suffix == ".png":
             assert path.read_bytes()[:4] == b"\x89PNG"
         else:
             assert ElementTree.parse(path).getroot().tag.endswith("svg")
     with rc_context(RC):
-        again = save(draw_shortage(Saved(results)), tmp_path, "shortage_days")
-    assert [p.read_bytes() for p in again] == [(results / "figures" / p.name).read_bytes() for p in again]
+        again = save(draw_shortage(Saved(small)), tmp_path, "shortage_days")
+    assert [p.read_bytes() for p in again] == [(small / "figures" / p.name).read_bytes() for p in again]
 
 
 def test_one_scenario_alone_has_no_effects_but_all_else(tmp_path: Path) -> None:
-    results = write_results(tmp_path / "results", scenarios=1, weeks=20, runs=16)
-    names = set(figures(Saved(results)))
+    saved = Saved(write_results(tmp_path / "results", scenarios=1, weeks=20, runs=16))
+    names = set(figures(saved))
     assert not any(name.startswith("policy_effect") for name in names)
     assert {"price_magnets", "shortage_days", "days_of_cover_magnets", "price_attribution_magnets_JPN"} <= names
-    drawn = draw_price(Saved(results), "magnets")
-    assert "No controls" in words(drawn)
+    for figure in (draw_price(saved, "magnets"), draw_shortage(saved), draw_attribution(saved, "magnets", "JPN")):
+        assert "No controls" in words(figure)
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "series.parquet", "timeline.csv"])
-def test_a_missing_table_is_named(tmp_path: Path, name: str) -> None:
-    results = write_results(tmp_path / "results", scenarios=2, weeks=20, runs=16)
-    (results / name).unlink()
+@pytest.mark.parametrize("name", ["manifest.json", "series.parquet", "timeline.csv", "replications.parquet"])
+def test_a_missing_table_is_named(small: Path, tmp_path: Path, name: str) -> None:
+    copy = shutil.copytree(small, tmp_path / "copy", ignore=shutil.ignore_patterns("figures", name))
     with pytest.raises(ResultsError, match=name):
-        draw_all(results)
+        for draw in figures(Saved(copy)).values():
+            draw()

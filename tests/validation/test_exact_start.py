@@ -131,7 +131,15 @@ def _real_growing(rate: float) -> Case:
     return replace(case, world=case.world.model_copy(update={"demand": {"iea_steps": {"rare_earths": path}}}))
 
 
-@pytest.mark.parametrize(("rate", "bound"), [(0.02, 0.02), (0.04, 0.022)])
-def test_matched_growth_leaves_the_real_world_nearly_still(rate: float, bound: float) -> None:
-    """At central values; five stages with covers of 60 d reach 0.021 at 4 % (docs/validation.md)."""
-    assert _largest(switched(_real_growing(rate), uncertainty=False), 1) < bound
+@pytest.mark.parametrize(
+    "rate",
+    [
+        0.02,
+        pytest.param(
+            0.04, marks=pytest.mark.xfail(strict=True, reason="0.021: five stages with 60 days of cover fill their stocks at once")
+        ),
+    ],
+)
+def test_matched_growth_leaves_the_real_world_nearly_still(rate: float) -> None:
+    """The same promise in the rare-earth chain, at central values."""
+    assert _largest(switched(_real_growing(rate), uncertainty=False), 1) < 0.02
