@@ -79,6 +79,10 @@ def ship(
     border_share: Array,
     refused: Array,
     lane_supplier: Index,
+    lane_buyer: Index,
+    shipped: Array,
+    received: Array,
+    back: Array,
 ) -> float:
     """Put shipments on their way, split over the two reviews around each arrival so that its mean is exact.
 
@@ -94,6 +98,10 @@ def ship(
         Share of the shipment that waits at the border.
     refused : (lane, replication) float
         Share of the waiting goods that is refused and returns.
+    shipped, back : (supplier, replication) float, t
+        Overwritten: what leaves each seller, and what of it will return.
+    received : (buyer, replication) float, t
+        Overwritten: what will reach each buyer.
 
     Returns
     -------
@@ -102,21 +110,28 @@ def ship(
     """
     lanes, reps = pipeline.shape[1], pipeline.shape[2]
     longest = 0.0
+    shipped[:] = 0.0
+    received[:] = 0.0
+    back[:] = 0.0
     for lane in range(lanes):
-        seller = lane_supplier[lane]
+        seller, buyer = lane_supplier[lane], lane_buyer[lane]
         for r in range(reps):
             amount = flow[lane, r]
             if amount == 0.0:
                 continue
+            shipped[seller, r] += amount
+            received[buyer, r] += amount
             waiting = amount * border_share[lane, r]
             steps = lead_time[lane, r] / review
             _land(pipeline, head, lane, r, amount - waiting, steps)
             if waiting > 0.0:
                 late = steps + border_days[lane, r] / review
-                back = waiting * refused[lane, r]
-                _land(pipeline, head, lane, r, waiting - back, late)
-                if back > 0.0:
-                    _land(returning, head, seller, r, back, max(1.0, border_days[lane, r] / review))
+                returns = waiting * refused[lane, r]
+                _land(pipeline, head, lane, r, waiting - returns, late)
+                if returns > 0.0:
+                    _land(returning, head, seller, r, returns, max(1.0, border_days[lane, r] / review))
+                    received[buyer, r] -= returns
+                    back[seller, r] += returns
                 steps = late
             longest = max(longest, steps)
     return longest

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from sim.balance import Baseline
@@ -18,6 +19,7 @@ from sim.lanes import sum_by_supplier
 from sim.network import Network
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 SERIES = ("price_pressure", "days_of_cover", "fill_rate")
 
@@ -53,6 +55,66 @@ class Bins:
         if series == "price_pressure":
             return np.asarray(np.exp(-2.0 + (index + 0.5) * 0.01))
         return np.asarray((index + 0.5) * 0.5 if series == "days_of_cover" else index * 0.002)
+
+
+@njit(cache=True)
+def count_use(
+    rows: Index,
+    group: Index,
+    use: Array,
+    want: Array,
+    threshold: Array,
+    day: float,
+    review: float,
+    disruption_start: Array,
+    last_use: Array,
+    last_want: Array,
+    used: Array,
+    wanted: Array,
+    unmet: Array,
+    was_short: NDArray[np.bool_],
+    short_days: Array,
+    streak: Array,
+    longest: Array,
+    any_short: Array,
+    first_short: Array,
+    last_short: Array,
+) -> None:
+    """Add one review's use of some buyers to the totals, in place (docs/model.md, section 8).
+
+    Of the review in which a shelf runs empty only the days after that count, ``D (1 - use / want)``; every
+    following review below the threshold counts whole.
+
+    Parameters
+    ----------
+    rows : (row,) int
+    group : (buyer,) int
+    use, want, threshold : (row, replication) float, t
+    last_use and following : (buyer, replication); any_short, first_short, last_short : (group, replication)
+    """
+    for i in range(rows.size):
+        b = rows[i]
+        g = group[b]
+        for r in range(use.shape[1]):
+            amount, need = use[i, r], want[i, r]
+            last_use[b, r], last_want[b, r] = amount, need
+            used[b, r] += amount
+            wanted[b, r] += need
+            unmet[b, r] += max(need - amount, 0.0)
+            if not amount < threshold[i, r]:
+                was_short[b, r] = False
+                streak[b, r] = 0.0
+                continue
+            days = review if was_short[b, r] or need <= 0.0 else review * (1.0 - amount / need)
+            was_short[b, r] = True
+            short_days[b, r] += days
+            streak[b, r] += days
+            longest[b, r] = max(longest[b, r], streak[b, r])
+            onset = day + review - days
+            any_short[g, r] = min(any_short[g, r], onset)
+            if day + review > disruption_start[r]:
+                first_short[g, r] = min(first_short[g, r], max(onset, disruption_start[r]))
+                last_short[g, r] = max(last_short[g, r], day + review)
 
 
 class Recorder:
@@ -127,41 +189,12 @@ class Recorder:
         threshold : (row, replication) float, t
             Use below which the review counts as short.
         """
-        review = float(self.calendar.review)
-        self._use[rows], self._want[rows] = use, want
-        short = use < threshold
-        if short.any():
-            self._note_short(rows, short, use, want, day, review)
-        else:
-            self.was_short[rows] = False
-            self.streak[rows] = 0.0
-        self.used[rows] += use
-        self.wanted[rows] += want
-        self.unmet[rows] += np.maximum(want - use, 0.0)
-
-    def _note_short(
-        self,
-        rows: NDArray[np.int64],
-        short: NDArray[np.bool_],
-        use: Array,
-        want: Array,
-        day: float,
-        review: float,
-    ) -> None:
-        """Count the days after the shelf ran empty; every following review below the tolerance counts whole."""
-        covered = np.divide(use, want, out=np.ones_like(use), where=want > 0)
-        days = np.where(short, np.where(self.was_short[rows], review, review * (1.0 - covered)), 0.0)
-        self.short_days[rows] += days
-        streak = np.where(short, self.streak[rows] + days, 0.0)
-        self.streak[rows] = streak
-        self.longest[rows] = np.maximum(self.longest[rows], streak)
-        onset = day + review - days
-        group = self.group[rows]
-        np.minimum.at(self.any_short, group, np.where(short, onset, np.inf))
-        after = short & (day + review > self.disruption_start)
-        np.minimum.at(self.first_short, group, np.where(after, np.maximum(onset, self.disruption_start), np.inf))
-        np.maximum.at(self.last_short, group, np.where(after, day + review, -np.inf))
-        self.was_short[rows] = short
+        count_use(
+            rows, self.group, use, want, threshold, day, float(self.calendar.review), self.disruption_start,
+            self._use, self._want, self.used, self.wanted, self.unmet,
+            self.was_short, self.short_days, self.streak, self.longest,
+            self.any_short, self.first_short, self.last_short,
+        )  # fmt: skip
 
     def note_response(self, rows: NDArray[np.int64], curtailed: Array, destroyed: Array) -> None:
         """Record use given up to price and demand lost to slow adaptation, t; never part of a shortage."""

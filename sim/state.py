@@ -55,7 +55,8 @@ class Stocks:
         self.in_transit = np.zeros_like(q)
         self.in_return = np.zeros_like(x)
         self.head = 0
-        self._lane_buffer = np.empty_like(q)
+        self._lane_buffer, self._received = np.empty_like(q), np.empty_like(q)
+        self._shipped, self._back = np.empty_like(x), np.empty_like(x)
         self._fill_pipeline(flow, baseline.lead_time)
         self.made, self.left, self.used = np.zeros_like(x), np.zeros_like(x), np.zeros_like(q)
         self._initial = self._present()
@@ -109,26 +110,21 @@ class Stocks:
         self.buyer[buyer] = 0.0
 
     def send(
-        self,
-        flow: Array,
-        lead_time: Array,
-        border_days: Array,
-        border_share: Array,
-        refused: Array,
-        shipped: Array,
-        received: Array,
-    ) -> None:
-        """Ship lane flows out of suppliers' stocks.
+        self, flow: Array, lead_time: Array, border_days: Array, border_share: Array, refused: Array
+    ) -> tuple[Array, Array]:
+        """Ship lane flows out of suppliers' stocks; refused goods are on their way back at once.
 
         Parameters
         ----------
         flow : (lane, replication) float, t
         border_days, border_share, refused : (lane, replication) float
             Wait at the border, the share that waits, and the share of that which is refused.
+
+        Returns
+        -------
         shipped : (supplier, replication) float, t
-            Sum of the flow over the supplier's lanes.
         received : (buyer, replication) float, t
-            Sum of what will reach the buyer.
+            What will reach each buyer. Both are overwritten by the next call.
         """
         longest = ship(
             self.pipeline,
@@ -141,17 +137,19 @@ class Stocks:
             border_share,
             refused,
             self.network.lane_supplier,
+            self.network.lane_buyer,
+            self._shipped,
+            self._received,
+            self._back,
         )
         if longest > self.pipeline.shape[0] - 1:
             raise EngineError(
                 f"a shipment takes {longest:.1f} reviews, longer than the pipeline of {self.pipeline.shape[0]}"
             )
-        self.supplier -= shipped
-        self.in_transit += received
-
-    def send_back(self, back: Array) -> None:
-        """Note refused goods (supplier, replication), t, that `send` has put on their way back."""
-        self.in_return += back
+        self.supplier -= self._shipped
+        self.in_transit += self._received
+        self.in_return += self._back
+        return self._shipped, self._received
 
     # -- views --------------------------------------------------------------------------------------
 

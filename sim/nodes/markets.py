@@ -335,22 +335,11 @@ class Book:
     # -- after clearing -----------------------------------------------------------------------------
 
     def _ship(self) -> None:
-        world, levers, network = self.world, self.world.levers, self.world.network
-        shipped = sum_by_supplier(self.flow, network.lane_supplier, self._supplier_sum)
-        refused = self.flow * (levers.border_share * levers.refused)
-        received = sum_by_buyer(self.flow - refused, network.lane_ptr, self._buyer_sum)
-        world.stocks.send(
-            self.flow,
-            world.baseline.lead_time,
-            levers.border_days,
-            levers.border_share,
-            levers.refused,
-            shipped,
-            received,
+        world, levers = self.world, self.world.levers
+        shipped, _ = world.stocks.send(
+            self.flow, world.baseline.lead_time, levers.border_days, levers.border_share, levers.refused
         )
         world.beliefs.sales += self.smoothing * (shipped / self.step - world.beliefs.sales)
-        if refused.any():
-            world.stocks.send_back(sum_by_supplier(refused, network.lane_supplier, np.empty_like(self._supplier_sum)))
         world.lane_flow[:] = self.flow
 
     def _adapt_relations(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.calendar import Phase
 from sim.network import ProcessRows
-from sim.nodes.production import facility_growth, limit, put_out, wanted_throughput
+from sim.nodes.production import facility_growth, limit, put_out, usual_throughput, wanted_throughput
 from sim.world import Steps, World
 
 
@@ -19,6 +19,7 @@ def mine(world: World, rows: ProcessRows, stage: int) -> Steps:
     by_product = world.network.world.processes[rows.process].host is not None
     while True:
         yield world.next(Phase.PRODUCTION, stage)
+        usual = usual_throughput(world, rows)
         if by_product:
             throughput = (
                 world.baseline.throughput[rows.facility]
@@ -26,6 +27,6 @@ def mine(world: World, rows: ProcessRows, stage: int) -> Steps:
                 * world.levers.available[rows.facility]
             )
         else:
-            throughput = wanted_throughput(world, rows)
+            throughput = wanted_throughput(world, rows, usual)
         world.beliefs.wanted[rows.facility] = limit(world, rows) if by_product else throughput
-        put_out(world, rows, throughput, by_product)
+        put_out(world, rows, throughput, usual, by_product)

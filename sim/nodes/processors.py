@@ -50,7 +50,8 @@ class Plant:
     def run(self) -> None:
         """Make what is wanted as far as inputs reach, and set what to buy for."""
         world, rows, habits, beliefs = self.world, self.rows, self.world.habits, self.world.beliefs
-        wanted = wanted_throughput(world, rows)
+        usual = usual_throughput(world, rows)
+        wanted = wanted_throughput(world, rows, usual)
         beliefs.wanted[rows.facility] = wanted
         run_plants(
             rows.inputs,
@@ -59,7 +60,7 @@ class Plant:
             world.baseline.thrift,
             world.stocks.buyer,
             wanted,
-            IDLE_SHARE * usual_throughput(world, rows),
+            IDLE_SHARE * usual,
             beliefs.price,
             beliefs.price_smooth,
             beliefs.adaptation,
@@ -77,7 +78,7 @@ class Plant:
             self.destroyed,
         )
         world.stocks.use(self.flat, self.used)
-        put_out(world, rows, self.throughput, by_product=False)
+        put_out(world, rows, self.throughput, usual, by_product=False)
         self._record()
 
     def _record(self) -> None:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 
 from sim.plots.events import marks
 from sim.plots.saved import Saved
@@ -20,6 +21,7 @@ from sim.plots.style import (
     Sheet,
     day_numbers,
     multiples_axis,
+    room_for_titles,
     scenario_title,
     wrap,
     year_axis,
@@ -42,7 +44,9 @@ def draw_attribution(saved: Saved, material: str, country: str) -> Figure:
         "stands above 1×, less what hangs below it, is the price (black line). Averages over runs, ordinary market "
         "swings left out."
     )
-    figure, panels, key = Sheet().tiles(len(saved.scenarios), 4, title, subtitle, events.notes)
+    figure, panels, key = Sheet(head=room_for_titles(saved.titles)).tiles(
+        len(saved.scenarios), 4, title, subtitle, events.notes
+    )
     colours = cause_colours(tables)
     low = min((float(t.clip(upper=0).sum(axis=1).min()) for t in tables.values()), default=0.0)
     high = max((float(t.clip(lower=0).sum(axis=1).max()) for t in tables.values()), default=0.0)
@@ -94,7 +98,8 @@ def _stack(axes: Axes, table: pd.DataFrame, colours: dict[str, str]) -> None:
             axes.fill_between(days, base, top, color=colours[cause], linewidth=0)
             base = top
     axes.axhline(0, color=SOFT, linewidth=0.8)
-    axes.plot(days, table.sum(axis=1), color=INK, linewidth=1.4)
+    halo = [withStroke(linewidth=2.6, foreground="white", alpha=0.8)]
+    axes.plot(days, table.sum(axis=1), color=INK, linewidth=1.3, path_effects=halo)
 
 
 def _key(axes: Axes, colours: dict[str, str]) -> None:

@@ -131,6 +131,8 @@ def marks(saved: Saved, material: str) -> Marks:
     letter = dict(zip(months, ascii_uppercase, strict=False))
     fixed = fixed[fixed["month"].isin(list(letter))]
     notes = [f"{letter[m]}  {m.strftime('%B %Y')}. {_what(fixed[fixed['month'] == m])}" for m in letter]
+    if len(months) > len(letter):
+        notes.append("Later events are in timeline.csv")
     if len(spread):
         kinds = listed(sorted({str(event) for event in spread["event"]}))
         notes.append(f"▲  {kinds} of a measure, at its middle date (dates differ between runs)")

@@ -12,7 +12,19 @@ from matplotlib.patches import Patch
 
 from sim.plots.events import marks
 from sim.plots.saved import Saved
-from sim.plots.style import FAINT, INK, LINES, SOFT, Sheet, day_numbers, fan, multiples_axis, scenario_title, year_axis
+from sim.plots.style import (
+    FAINT,
+    INK,
+    LINES,
+    SOFT,
+    Sheet,
+    day_numbers,
+    fan,
+    multiples_axis,
+    room_for_titles,
+    scenario_title,
+    year_axis,
+)
 
 CONTRAST = "#7d7d7d"
 
@@ -34,7 +46,9 @@ def draw_price(saved: Saved, material: str) -> Figure:
         "Price against normal (1× is the price before any disturbance, log scale), one panel per scenario. "
         "Letters mark events of measures on this material, listed below."
     )
-    figure, panels, key = Sheet().tiles(len(saved.scenarios), 4, title, subtitle, events.notes)
+    figure, panels, key = Sheet(head=room_for_titles(saved.titles)).tiles(
+        len(saved.scenarios), 4, title, subtitle, events.notes
+    )
     low, high = _ends(bands, saved.scenarios, abroad, inside)
     for place, (axes, scenario) in enumerate(zip(panels, saved.scenarios, strict=True)):
         _panel(axes, saved, scenario, bands, abroad, inside)

@@ -139,6 +139,11 @@ class Saved:
         """Return a scenario's title."""
         return str(self.resolved["scenarios"].get(scenario, {}).get("title") or in_words(scenario))
 
+    @property
+    def titles(self) -> list[str]:
+        """Titles of all scenarios, in order."""
+        return [self.title(name) for name in self.scenarios]
+
     def counterfactual(self, scenario: str) -> bool:
         """Whether a scenario did not happen, as far as its title does not say so already."""
         said = "counterfactual" in self.title(scenario).lower()

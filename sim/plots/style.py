@@ -67,6 +67,9 @@ LINES: tuple[Any, ...] = ("solid", (0, (5, 1.6)), (0, (1.2, 1.3)), (0, (6, 1.5, 
 
 DPI = 200
 
+TITLE_LETTERS = 38
+"""Length of a line of a title above a panel of the usual width."""
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -111,8 +114,8 @@ class Sheet:
         """
         heights = [self.panel[1]] * rows if isinstance(rows, int) else list(rows)
         width = self.left + columns * self.panel[0] + (columns - 1) * self.gap[0] + self.right
-        letters = int(width * 13.2)
-        heading, under = wrap(title, int(letters * 0.66)), wrap(subtitle, letters)
+        heading = wrap(title, int((width - self.margin) * 8.4))
+        under = wrap(subtitle, int((width - self.margin) * 13.4))
         written = note_columns(notes, width)
         top = 0.3 + 0.25 * len(heading) + 0.175 * len(under) + self.head
         bottom = self.foot + 0.165 * max((len(part) for part in written), default=0) + 0.15
@@ -153,6 +156,11 @@ class Sheet:
         for axes in panels[count:]:
             axes.set_axis_off()
         return figure, panels[:count], panels[count]
+
+
+def room_for_titles(titles: Sequence[str], letters: int = TITLE_LETTERS) -> float:
+    """Return the height in inches that `scenario_title` needs above panels, with room for a tag."""
+    return 0.35 + 0.155 * max((len(wrap(title, letters)) for title in titles), default=1)
 
 
 def wrap(text: str, letters: int) -> list[str]:
@@ -204,7 +212,7 @@ def row_title(axes: Axes, text: str, sheet: Sheet, rise: float) -> None:
     )  # fmt: skip
 
 
-def scenario_title(axes: Axes, label: str, counterfactual: bool, colour: str, letters: int = 38) -> None:
+def scenario_title(axes: Axes, label: str, counterfactual: bool, colour: str, letters: int = TITLE_LETTERS) -> None:
     """Write a scenario's title above its panel in its colour, and say where it is a counterfactual."""
     lines = wrap(label, letters)
     # The title grows upwards from the panel, so the tag goes below it.

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from tests.probe import Array, reviewed_every, run_block, tiny_case, watch
+from tests.probe import Array, reviewed_every, tiny_case, watch
 
 NOTED = {"source": "assumption"}
 SINCE = {"start": "2025-03-05", **NOTED}
@@ -37,11 +37,10 @@ def outcome(story: dict[str, Any], review: int) -> Outcome:
     """Return mean log price and shortage days by buyer, lead times not being a multiple of either step."""
     overrides = ["materials.ore.supplier_cover=30 d", "transit.everywhere.days=24 d", "horizon.end=2026-12-29"]
     case = reviewed_every(tiny_case(policies={"story": story}, overrides=overrides), review)
-    seen = np.array(watch(case, lambda _, book: book.delivered[:, 0].copy(), replications=1))
-    recorder = run_block(case, 1, 0, 1).recorder
-    return Outcome(
-        seen.mean(axis=0), recorder.short_days[:, 0], np.array([STAGE[row.material] for row in recorder.network.buyers])
-    )
+    seen = watch(case, lambda world, book: (book.delivered[:, 0].copy(), world.recorder), replications=1)
+    recorder = seen[-1][1]
+    log_price = np.mean([price for price, _ in seen], axis=0)
+    return Outcome(log_price, recorder.short_days[:, 0], np.array([STAGE[row.material] for row in recorder.network.buyers]))
 
 
 def both(story: dict[str, Any]) -> tuple[Outcome, Outcome]:
