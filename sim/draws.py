@@ -8,6 +8,8 @@ size; a shorter last block uses the first replications of a full one.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,10 +101,16 @@ class Draws:
         -------
         (count, replication) float, d
         """
-        frozen = getattr(stats, lifetime.dist)(**lifetime.shape)
-        unit_mean = float(frozen.mean())
+        law, unit_mean = _law(lifetime.dist, tuple(sorted(lifetime.shape.items())))
         u = self.stream(entity, purpose).random((count, BLOCK_SIZE))[:, : self.replications]
-        return np.asarray(frozen.ppf(u) * (mean / unit_mean))
+        return np.asarray(law.ppf(u) * (mean / unit_mean))
+
+
+@lru_cache(maxsize=256)
+def _law(name: str, shape: tuple[tuple[str, float], ...]) -> tuple[Any, float]:
+    """Return a distribution of scipy.stats with its shape, and its mean."""
+    frozen = getattr(stats, name)(**dict(shape))
+    return frozen, float(frozen.mean())
 
 
 def quantile(number: Number, u: Array) -> Array:

@@ -256,7 +256,9 @@ class Plain:
     def flows(self, lam: Array, v: Array) -> Array:
         """Return f_l (1)."""
         with np.errstate(over="ignore"):
-            return np.exp(self.log_weight + (v[self.lane_buyer] - self.through @ lam - self.case.wedge[:, 0]) / self.theta)
+            return np.exp(
+                self.log_weight + (v[self.lane_buyer] - self.through @ lam - self.case.wedge[:, 0]) / self.theta
+            )
 
     def dual(self, lam: Array, v: Array) -> tuple[float, Array, Array]:
         """Return Phi and its gradients in lam and v; rows out of force count nothing."""
@@ -357,9 +359,7 @@ def _random_numbers(rng: np.random.Generator, t: MarketTopology) -> Case:
     passed = np.repeat(np.arange(nl), np.diff(t.lane_gate_ptr))
     gate_scale = np.maximum(np.bincount(t.lane_gate, weight[passed], ng), 1e-3 * weight.mean())
     licensed = t.lane_licence >= 0
-    licence_scale = np.maximum(
-        np.bincount(t.lane_licence[licensed], weight[licensed], npr), 1e-3 * weight.mean()
-    )
+    licence_scale = np.maximum(np.bincount(t.lane_licence[licensed], weight[licensed], npr), 1e-3 * weight.mean())
 
     def capacity(scale: Array, odds: list[float]) -> Array:
         """Draw ample, tight, scarce, near-empty and empty capacities."""

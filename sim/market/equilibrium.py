@@ -32,6 +32,7 @@ Newton method:
    itself, ``H d = S - A``; where that fails, a round of iterative proportional fitting, which always
    descends.
 
+One file, because the compiled entry is cached and numba looks for changes in its own file only.
 Sums run in the order of lanes and rows and nothing depends on other replications, so results are
 bit-identical however replications are grouped. A lane of weight zero or a gate of infinite capacity
 is dropped when a market is loaded: results are bit-identical to its absence.
@@ -41,7 +42,7 @@ steps Bertsekas (1982), "Projected Newton methods for optimization problems with
 """
 
 from math import exp, inf, isfinite, log, sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +70,11 @@ TILT = 1e-10
 ROUNDING = 1e-14
 
 
+# Small helpers join their caller before compilation: passing arrays between functions costs as much as
+# the arithmetic.
+_inline = njit(inline="always")
+
+
 class MarketTopology(NamedTuple):
     """Who is linked to whom: index arrays shared by all replications.
 
@@ -88,6 +94,7 @@ class MarketTopology(NamedTuple):
 
 
 Records = npt.NDArray[np.void]
+Record = Any  # one of them
 
 _ROW = np.dtype(
     [
@@ -198,8 +205,8 @@ def _make_scratch(topology: MarketTopology) -> _Market:
 # ---- Demand and the price of one buyer
 
 
-@njit
-def _demand(buyer: np.void, v: float) -> tuple[float, float]:
+@_inline
+def _demand(buyer: Record, v: float) -> tuple[float, float]:
     """Return demand at a log price and its derivative.
 
     D(v) = clip(q exp(-eps v) + Y exp(-k v) + o, 0, cap).
@@ -218,7 +225,7 @@ def _demand(buyer: np.void, v: float) -> tuple[float, float]:
 
 
 @njit
-def _reservation_price(buyer: np.void, v_max: float) -> float:
+def _reservation_price(buyer: Record, v_max: float) -> float:
     """Return the smallest log price at which a buyer without lanes wants nothing, at most v_max.
 
     Zero where it wants nothing even at exp(-v_max): no price then means anything.
@@ -248,8 +255,8 @@ def _reservation_price(buyer: np.void, v_max: float) -> float:
     return v
 
 
-@njit
-def _inflow(buyer: np.void, licences: Records, plain: float, scale: float) -> tuple[float, float]:
+@_inline
+def _inflow(buyer: Record, licences: Records, plain: float, scale: float) -> tuple[float, float]:
     """Return the inflow of a buyer and its part outside binding licences, at e = exp(v / theta).
 
     F(v) = C_0 e + sum_k min(C_k e, A_k), nondecreasing in v.                                     (3)
@@ -266,7 +273,7 @@ def _inflow(buyer: np.void, licences: Records, plain: float, scale: float) -> tu
 
 
 @njit
-def _solve_price(buyer: np.void, licences: Records, plain: float, theta: float, v_max: float) -> float:
+def _solve_price(buyer: Record, licences: Records, plain: float, theta: float, v_max: float) -> float:
     """Find the log price at which a buyer's inflow meets its demand; return exp(v / theta).
 
     Bracketed Newton on ln F - ln D from the last price. Zero stands for a buyer without demand.
@@ -314,8 +321,8 @@ def _solve_price(buyer: np.void, licences: Records, plain: float, theta: float, 
 # ---- Loading one market of one replication
 
 
-@njit
-def _load_row(row: np.void, capacity: float, scale: float, floor: float, warm: float, tolerance: float) -> None:
+@_inline
+def _load_row(row: Record, capacity: float, scale: float, floor: float, warm: float, tolerance: float) -> None:
     """Set one row of the dual; it is freed by its first open lane."""
     row.capacity, row.floor = capacity, floor
     row.tolerance = tolerance * max(capacity, 1e-3 * scale)
@@ -438,13 +445,14 @@ def _load_lanes(
 # ---- The dual: gradient, Hessian, step
 
 
-@njit
-def _serve(buyer: np.void, market: _Market, theta: float, v_max: float) -> None:
+@_inline
+def _serve(
+    buyer: Record, rows: Records, lanes: Records, passed: Index, licences: Records, theta: float, v_max: float
+) -> None:
     """Solve one buyer at the trial shadow prices; add its flows to the shipments of the rows.
 
     C_k = sum_l w_l exp(-(sum_j lam_j + z_l) / theta) does not depend on v: no exp per lane.
     """
-    rows, lanes, passed, licences = market.rows, market.lanes, market.passed, market.licences
     for k in range(buyer.licence_start, buyer.licence_stop):
         licences[k].share = 0.0
     plain = 0.0
@@ -479,17 +487,18 @@ def _evaluate(n: int, count: int, market: _Market, theta: float, v_max: float) -
 
     It is if every row ships its capacity, or no more than that at its floor, within the tolerance.
     """
+    rows, lanes, passed, licences = market.rows, market.lanes, market.passed, market.licences
     for j in range(n):
-        row = market.rows[j]
+        row = rows[j]
         row.shipped = 0.0
         row.factor = exp(-row.trial / theta)
     for b in range(count):
         buyer = market.buyers[b]
         if buyer.start < buyer.stop:
-            _serve(buyer, market, theta, v_max)
+            _serve(buyer, rows, lanes, passed, licences, theta, v_max)
     solved = True
     for j in range(n):
-        row = market.rows[j]
+        row = rows[j]
         row.gradient = row.capacity - row.shipped if row.free else 0.0
         if -row.gradient > row.tolerance or (row.trial > row.floor and row.gradient > row.tolerance):
             solved = False
@@ -512,20 +521,28 @@ def _choose_equations(n: int, market: _Market) -> int:
     return size
 
 
-@njit
-def _add_lanes(size: int, buyer: np.void, licence: int, market: _Market, theta: float) -> None:
+@_inline
+def _add_lanes(
+    size: int,
+    buyer: Record,
+    licence: int,
+    rows: Records,
+    lanes: Records,
+    passed: Index,
+    licences: Records,
+    equations: Records,
+    hessian: Array,
+    theta: float,
+) -> None:
     """Add f / theta for every pair of rows on a lane, and fill the buyer's column c.
 
     Only for the lanes of one binding licence, or, if that is -1, for those outside binding ones.
     """
-    rows, hessian, equations, lanes, passed = (
-        market.rows, market.hessian, market.equations, market.lanes, market.passed
-    )  # fmt: skip
     for i in range(size):
         equations[i].column = 0.0
     for i in range(buyer.start, buyer.stop):
         lane = lanes[i]
-        binding = lane.licence if lane.licence >= 0 and market.licences[lane.licence].cut < 1.0 else -1
+        binding = lane.licence if lane.licence >= 0 and licences[lane.licence].cut < 1.0 else -1
         if binding != licence:
             continue
         flow = lane.flow
@@ -548,7 +565,7 @@ def _add_lanes(size: int, buyer: np.void, licence: int, market: _Market, theta: 
                     hessian[max(p, q), min(p, q)] += amount
 
 
-@njit
+@_inline
 def _subtract_outer(size: int, coefficient: float, equations: Records, hessian: Array) -> None:
     """Take coefficient c c^T off the lower triangle."""
     for i in range(size):
@@ -566,7 +583,8 @@ def _fill_hessian(size: int, count: int, market: _Market, theta: float) -> None:
     licences (no rank-one term at v_max), plus diag(f)/theta - c_k c_k^T/(theta A_k) per binding
     licence, where c_j sums the lanes through row j.
     """
-    hessian, equations, licences = market.hessian, market.equations, market.licences
+    rows, lanes, passed, licences = market.rows, market.lanes, market.passed, market.licences
+    hessian, equations = market.hessian, market.equations
     for i in range(size):
         for j in range(i + 1):
             hessian[i, j] = 0.0
@@ -574,13 +592,13 @@ def _fill_hessian(size: int, count: int, market: _Market, theta: float) -> None:
         buyer = market.buyers[b]
         if buyer.start == buyer.stop:
             continue
-        _add_lanes(size, buyer, -1, market, theta)
+        _add_lanes(size, buyer, -1, rows, lanes, passed, licences, equations, hessian, theta)
         if buyer.interior and buyer.inflow > 0.0:
             response = theta * (buyer.inflow - theta * buyer.slope)
             _subtract_outer(size, 1.0 / response, equations, hessian)
         for k in range(buyer.licence_start, buyer.licence_stop):
             if licences[k].cut < 1.0:
-                _add_lanes(size, buyer, k, market, theta)
+                _add_lanes(size, buyer, k, rows, lanes, passed, licences, equations, hessian, theta)
                 _subtract_outer(size, 1.0 / (theta * licences[k].capacity), equations, hessian)
 
 
@@ -669,9 +687,7 @@ def _slope(n: int, rows: Records) -> float:
 
 
 @njit
-def _try_length(
-    length: float, n: int, count: int, market: _Market, theta: float, v_max: float
-) -> tuple[bool, float]:
+def _try_length(length: float, n: int, count: int, market: _Market, theta: float, v_max: float) -> tuple[bool, float]:
     """Evaluate the dual at a share of the step; return whether that solves it, and the slope there."""
     for j in range(n):
         row = market.rows[j]
@@ -683,9 +699,7 @@ def _try_length(
 
 
 @njit
-def _search(
-    start: float, n: int, count: int, market: _Market, theta: float, v_max: float
-) -> tuple[bool, float]:
+def _search(start: float, n: int, count: int, market: _Market, theta: float, v_max: float) -> tuple[bool, float]:
     """Move along a step whose slope at its start is negative; return whether that solves the dual, and how far.
 
     Phi is convex: while its slope is still negative at the new point, the whole step descends. Where
@@ -862,6 +876,46 @@ def _store_prices(
 
 
 @njit
+def _rent_share(
+    i: int,
+    m: int,
+    r: int,
+    topology: MarketTopology,
+    wedge: Array,
+    market: _Market,
+    shadow: Array,
+    gate_shadow: Array,
+    licence_shadow: Array,
+    price: float,
+) -> float:
+    """Return v_b - (sum of lam) - z of a lane per closed capacity on it; 0 if there is none."""
+    s, q = topology.lane_supplier[i], topology.lane_licence[i]
+    closed = 1 if market.rows[s - topology.supplier_ptr[m]].closed else 0
+    rent = price - wedge[i, r] - shadow[s, r]
+    for k in range(topology.lane_gate_ptr[i], topology.lane_gate_ptr[i + 1]):
+        g = topology.lane_gate[k]
+        rent -= gate_shadow[g, r]
+        closed += 1 if market.gates[g - topology.gate_ptr[m]].closed else 0
+    if q >= 0:
+        rent -= licence_shadow[q, r]
+        closed += 1 if market.licences[q - topology.licence_ptr[topology.buyer_ptr[m]]].closed else 0
+    return rent / closed if closed > 0 else 0.0
+
+
+@njit
+def _raise_rents(i: int, m: int, topology: MarketTopology, market: _Market, rent: float) -> None:
+    """Raise the rents of all capacities on a lane to at least the given one."""
+    row = market.rows[topology.lane_supplier[i] - topology.supplier_ptr[m]]
+    row.rent = max(row.rent, rent)
+    for k in range(topology.lane_gate_ptr[i], topology.lane_gate_ptr[i + 1]):
+        gate = market.gates[topology.lane_gate[k] - topology.gate_ptr[m]]
+        gate.rent = max(gate.rent, rent)
+    if topology.lane_licence[i] >= 0:
+        licence = market.licences[topology.lane_licence[i] - topology.licence_ptr[topology.buyer_ptr[m]]]
+        licence.rent = max(licence.rent, rent)
+
+
+@njit
 def _impute(
     m: int,
     r: int,
@@ -880,49 +934,29 @@ def _impute(
     are known, so that none counts as another's cost.
     """
     rows, gates, licences = market.rows, market.gates, market.licences
-    supplier_first, gate_first = topology.supplier_ptr[m], topology.gate_ptr[m]
-    buyer_first, buyer_last = topology.buyer_ptr[m], topology.buyer_ptr[m + 1]
-    licence_first = topology.licence_ptr[buyer_first]
-    suppliers = topology.supplier_ptr[m + 1] - supplier_first
-    number_of_gates = topology.gate_ptr[m + 1] - gate_first
-    number_of_licences = topology.licence_ptr[buyer_last] - licence_first
-    for j in range(suppliers):
-        rows[j].rent = 0.0
-    for j in range(number_of_gates):
-        gates[j].rent = 0.0
-    for j in range(number_of_licences):
-        licences[j].rent = 0.0
-    for b in range(buyer_first, buyer_last):
+    rows[:]["rent"] = 0.0
+    gates[:]["rent"] = 0.0
+    licences[:]["rent"] = 0.0
+    for b in range(topology.buyer_ptr[m], topology.buyer_ptr[m + 1]):
         for i in range(topology.lane_ptr[b], topology.lane_ptr[b + 1]):
-            if not weight[i, r] > 0.0:
-                continue
-            s, q = topology.lane_supplier[i], topology.lane_licence[i]
-            closed = 1 if rows[s - supplier_first].closed else 0
-            rent = log_price[b, r] - wedge[i, r] - shadow[s, r]
-            for k in range(topology.lane_gate_ptr[i], topology.lane_gate_ptr[i + 1]):
-                rent -= gate_shadow[topology.lane_gate[k], r]
-                closed += 1 if gates[topology.lane_gate[k] - gate_first].closed else 0
-            if q >= 0:
-                rent -= licence_shadow[q, r]
-                closed += 1 if licences[q - licence_first].closed else 0
-            if closed == 0:
-                continue
-            rent /= closed
-            rows[s - supplier_first].rent = max(rows[s - supplier_first].rent, rent)
-            for k in range(topology.lane_gate_ptr[i], topology.lane_gate_ptr[i + 1]):
-                gate = gates[topology.lane_gate[k] - gate_first]
-                gate.rent = max(gate.rent, rent)
-            if q >= 0:
-                licences[q - licence_first].rent = max(licences[q - licence_first].rent, rent)
-    for j in range(suppliers):
+            if weight[i, r] > 0.0:
+                rent = _rent_share(
+                    i, m, r, topology, wedge, market, shadow, gate_shadow, licence_shadow, log_price[b, r]
+                )
+                if rent > 0.0:
+                    _raise_rents(i, m, topology, market, rent)
+    first = topology.supplier_ptr[m]
+    for j in range(topology.supplier_ptr[m + 1] - first):
         if rows[j].closed:
-            shadow[supplier_first + j, r] += rows[j].rent
-    for j in range(number_of_gates):
+            shadow[first + j, r] += rows[j].rent
+    first = topology.gate_ptr[m]
+    for j in range(topology.gate_ptr[m + 1] - first):
         if gates[j].closed:
-            gate_shadow[gate_first + j, r] = gates[j].rent
-    for j in range(number_of_licences):
+            gate_shadow[first + j, r] = gates[j].rent
+    first = topology.licence_ptr[topology.buyer_ptr[m]]
+    for j in range(topology.licence_ptr[topology.buyer_ptr[m + 1]] - first):
         if licences[j].closed:
-            licence_shadow[licence_first + j, r] = licences[j].rent
+            licence_shadow[first + j, r] = licences[j].rent
 
 
 # Only the entry is cached: it contains the helpers, and a stale cache never names a private type.
@@ -1014,6 +1048,4 @@ def clear_markets(
             _store_shadows(m, r, topology, market, th, shadow, gate_shadow, licence_shadow)
             _store_prices(first, r, count, market, th, v_max, log_price, delivered)
             if shut:
-                _impute(
-                    m, r, topology, weight, wedge, market, log_price, shadow, gate_shadow, licence_shadow
-                )
+                _impute(m, r, topology, weight, wedge, market, log_price, shadow, gate_shadow, licence_shadow)

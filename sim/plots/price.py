@@ -46,9 +46,8 @@ def draw_price(saved: Saved, material: str) -> Figure:
         "Price against normal (1× is the price before any disturbance, log scale), one panel per scenario. "
         "Letters mark events of measures on this material, listed below."
     )
-    figure, panels, key = Sheet(head=room_for_titles(saved.titles)).tiles(
-        len(saved.scenarios), 4, title, subtitle, events.notes
-    )
+    sheet = Sheet(head=room_for_titles(saved.titles))
+    figure, panels, key = sheet.tiles(len(saved.scenarios), 4, title, subtitle, events.notes)
     low, high = _ends(bands, saved.scenarios, abroad, inside)
     for place, (axes, scenario) in enumerate(zip(panels, saved.scenarios, strict=True)):
         _panel(axes, saved, scenario, bands, abroad, inside)

@@ -55,10 +55,9 @@ INK, SOFT, FAINT = "#222222", "#666666", "#b5b5b5"
 SCENARIO_COLOURS = ("#222222", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8A7A00")
 """Okabe and Ito's palette, in the order of the experiment; the yellow is darkened to be seen on white."""
 
-CAUSE_COLOURS = (
-    "#88CCEE", "#CC6677", "#DDCC77", "#117733", "#AA4499", "#332288", "#44AA99", "#999933", "#882255",
-)  # fmt: skip
-"""Paul Tol's muted palette, so that causes are not taken for scenarios."""
+CAUSE_COLOURS = ("#CC6677", "#882255", "#DDCC77", "#44AA99", "#999933")
+POLICY_COLOURS = ("#332288", "#88CCEE", "#117733", "#AA4499", "#6699CC", "#661100", "#AADDAA", "#DDAADD")
+"""Causes of a price in Paul Tol's muted and light palettes, so that they are not taken for scenarios."""
 
 OTHER_COLOUR = "#cfcfcf"
 

@@ -307,7 +307,7 @@ def test_causes_add_up_to_the_log_price(saved: Saved) -> None:
     for name, table in tables.items():
         total = frame[frame["scenario"] == name].groupby("date")["mean"].sum()
         np.testing.assert_allclose(table.sum(axis=1), total, atol=1e-12)
-    assert "Licences for Dy, Tb and magnets" in table.columns
+    assert "april_licence" in table.columns
     assert OTHER in table.columns and "added trade cost" not in table.columns
 
 
