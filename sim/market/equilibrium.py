@@ -876,6 +876,17 @@ def _store_prices(
 
 
 @njit
+def _forget_rents(rows: Records, gates: Records, licences: Records) -> None:
+    """Zero all imputed rents."""
+    for j in range(rows.size):
+        rows[j].rent = 0.0
+    for j in range(gates.size):
+        gates[j].rent = 0.0
+    for j in range(licences.size):
+        licences[j].rent = 0.0
+
+
+@njit
 def _rent_share(
     i: int,
     m: int,
@@ -934,9 +945,7 @@ def _impute(
     are known, so that none counts as another's cost.
     """
     rows, gates, licences = market.rows, market.gates, market.licences
-    rows[:]["rent"] = 0.0
-    gates[:]["rent"] = 0.0
-    licences[:]["rent"] = 0.0
+    _forget_rents(rows, gates, licences)
     for b in range(topology.buyer_ptr[m], topology.buyer_ptr[m + 1]):
         for i in range(topology.lane_ptr[b], topology.lane_ptr[b + 1]):
             if weight[i, r] > 0.0:
@@ -1020,7 +1029,8 @@ def clear_markets(
         Largest miss of a capacity, relative to max(capacity, 1e-3 baseline).
     shadow, gate_shadow, log_price : (supplier | gate | buyer, replication), log; in and out
         Solution of the last review in, of this one out; -inf starts a row at its floor, which is best
-        for suppliers that were at theirs.
+        for suppliers that were at theirs. The log price of a buyer with lanes who would take nothing at
+        any price is -50: use ``delivered``.
     flow : (lane, replication), t; out
     licence_shadow : (licence, replication), log, not negative; out
     delivered : (buyer, replication), log; out

@@ -23,7 +23,7 @@ from sim.world import LANE_FLOOR, Steps, World
 
 Array = NDArray[np.float64]
 
-TOLERANCE = 1e-5
+TOLERANCE = 1e-6
 """Relative tolerance of the clearing."""
 
 FILL_SOFTNESS = 0.05

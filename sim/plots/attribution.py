@@ -31,8 +31,8 @@ from sim.plots.style import (
     year_axis,
 )
 
-SMALL = 0.02
-"""Causes that never reach this part of the log price (2 %) are drawn together as the rest."""
+SMALL = 0.03
+"""Causes that never move the price by this much (3 %) are drawn together as the rest."""
 
 OTHER = "all other causes"
 
@@ -115,9 +115,9 @@ def _key(axes: Axes, saved: Saved, shown: Sequence[str], colours: dict[str, str]
     # The stack grows from the first cause, so that the key reads like it from the last.
     for cause in reversed(shown):
         words = in_words(cause) if cause in (*CAUSES, OTHER) else saved.policy(cause)
-        handles.append(Patch(facecolor=colours[cause], label="\n".join(wrap(words, 36))))
+        handles.append(Patch(facecolor=colours[cause], label="\n".join(wrap(words, 46))))
     legend = axes.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(0.0, 1.1), title="Causes", alignment="left", fontsize=8,
-        labelspacing=0.4,
+        handles=handles, loc="upper left", bbox_to_anchor=(0.0, 1.1), title="Causes", alignment="left", fontsize=7.5,
+        labelspacing=0.35,
     )  # fmt: skip
     legend.get_title().set_fontweight("bold")

@@ -19,7 +19,7 @@ class AlternativeSourcing(Policy):
 
     origin: Names = Field(alias="from", description="suppliers: countries, blocs or facilities")
     destination: dict[str, Ratio] = Field(alias="to", description="buyer country or facility: share of the volume")
-    material: str
+    material: str = Field(description="what is bought")
     volume: Flow = Field(description="offtake at full ramp")
     qualification: Days = Field(description="from agreement to the first qualified delivery")
     ramp: Days = Field(Number(0.0, dimension="d"), description="from first delivery to full volume")

@@ -260,7 +260,7 @@ class LaneMeasure(Policy):
 
     origin: Names = Field(alias="from", description="countries, blocs or facilities whose exports it covers")
     destination: Names | None = Field(None, alias="to", description="to whom; everyone abroad unless given")
-    material: Names
+    material: Names = Field(description="what is exported")
     coverage: Annotated[Number, reads("1", 0.0, 1.0)] = Field(
         Number(1.0), description="share of the goods that it covers"
     )

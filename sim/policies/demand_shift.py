@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
-from sim.config.schema import Days, Names, Number, Real
+from sim.config.schema import Days, Names, Number, reads
 from sim.network import Network
 from sim.policies.base import Held, Policy, policy
 from sim.world import World
@@ -18,8 +19,8 @@ class DemandShift(Policy):
     """Multiply the requirement of consumers by ``1 + shift``, reached over a ramp."""
 
     country: Names | None = Field(None, description="where; everywhere unless given")
-    material: Names
-    shift: Real = Field(description="change of requirement: 0.1 is 10 % more, -0.1 less")
+    material: Names = Field(description="what is used")
+    shift: Annotated[Number, reads("1", -1.0)] = Field(description="change of requirement: 0.1 is 10 % more, -0.1 less")
     ramp: Days = Field(Number(0.0), description="time until the full shift is reached")
 
     def rows(self, network: Network) -> np.ndarray:

@@ -18,7 +18,7 @@ from sim.world import World
 class FacilityOutage(Policy):
     """Take capacity out of facilities between two dates."""
 
-    facility: Names
+    facility: Names = Field(description="plants that stop")
     severity: Ratio = Field(Number(1.0), description="share of capacity lost")
 
     def check(self, network: Network) -> Iterator[str]:

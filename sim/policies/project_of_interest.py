@@ -27,8 +27,8 @@ class ProjectOfInterest(Policy):
     Money is spent evenly from the decision to the first output; a project that fails has spent its money too.
     """
 
-    country: str
-    process: str
+    country: str = Field(description="where it is built")
+    process: str = Field(description="what it does: a process of the world")
     capacity: Flow = Field(description="full capacity, in units of the process")
     lead_time: Days = Field(description="from decision to first output, without public support")
     ramp: Days = Field(description="from first output to full capacity")

@@ -23,7 +23,7 @@ DAYS_PER_MONTH = 365.25 / 12
 class _Reserve(Policy):
     """What release and build share: the reserve they act on."""
 
-    stockpile: str
+    stockpile: str = Field(description="the reserve: a stockpile of the world")
 
     def check(self, network: Network) -> Iterator[str]:
         """Yield an error for an unknown stockpile."""
@@ -100,7 +100,9 @@ class StockpileRelease(_Reserve):
             paid = np.exp(world.beliefs.price[world.network.lane_buyer[lanes]])
             self.pay(world, held, -(world.lane_flow[lanes] * paid).sum(axis=0) * price)
             first = held.happened.setdefault("first sale", np.full(world.draws.replications, np.inf))
-            held.happened["first sale"] = np.where((sold > 0) & np.isinf(first), world.day - world.step, first)
+            held.happened["first sale"] = np.where(
+                (sold > 0) & np.isinf(first), np.maximum(world.day - world.step, held.window.start), first
+            )
 
 
 @policy("stockpile_build")
@@ -135,7 +137,8 @@ class StockpileBuild(_Reserve):
             if (buyer.material, buyer.country) == (material, country) and i != dock
         ]
         wanted = world.draws.number(self.target) * world.baseline.requirement[users].sum(axis=0)
-        missing = np.maximum(wanted - world.stocks.supplier[row] - world.stocks.in_transit[dock], 0.0)
+        coming = world.stocks.in_transit[dock] + world.stocks.buyer[dock]  # what landed today is not yet stored
+        missing = np.maximum(wanted - world.stocks.supplier[row] - coming, 0.0)
         amount = np.minimum(level * world.draws.number(self.rate) * world.step, missing)
         if amount.any():
             world.levers.buy(dock, amount, np.log(world.draws.number(self.price_limit)))

@@ -289,6 +289,10 @@ class TestEveryFigure:
             box = text.get_window_extent(canvas.get_renderer())
             assert box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= 0 and box.y1 <= figure.bbox.y1, text
             assert not any(axes.axison and axes.bbox.overlaps(box) for axes in figure.axes), text
+        for legend in [axes.get_legend() for axes in figure.axes if axes.get_legend()]:
+            box = legend.get_window_extent(canvas.get_renderer())
+            assert box.x1 <= figure.bbox.x1
+            assert not any(text.get_window_extent(canvas.get_renderer()).overlaps(box) for text in figure.texts)
 
 
 def test_price_fan_is_that_of_the_series(saved: Saved) -> None:
