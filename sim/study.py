@@ -8,7 +8,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,8 +83,12 @@ def run_study(path: Path | str, options: Options, console: Console) -> Results:
     parts = out.with_name(f".{out.name}.parts")
     parts.mkdir(exist_ok=True)
     jobs = plan_jobs(identities(plan), plan.experiment.seed, plan.experiment.replications, parts)
-    with _progress(console, sum(job.replications for job in jobs)) as done:
-        simulate(cases, plan.experiment.seed, jobs, workers, done)
+    try:
+        with _progress(console, sum(job.replications for job in jobs)) as done:
+            simulate(cases, plan.experiment.seed, jobs, workers, done)
+    finally:
+        with suppress(OSError):
+            parts.rmdir()  # only if nothing was finished
     with replacing(out) as directory, console.status("Writing tables and figures"):
         merger = Merger(plan, cases[0].calendar, _by_scenario(jobs, len(cases)))
         merger.write(directory)
@@ -94,7 +98,8 @@ def run_study(path: Path | str, options: Options, console: Console) -> Results:
         (directory / ANSWER).write_text(answer(Results(directory)), encoding="utf-8")
         if options.figures:
             draw(directory)
-    _remove(jobs, parts)
+    # With them go those that an older version of the files or of the code has left behind.
+    shutil.rmtree(parts, ignore_errors=True)
     return Results(out)
 
 
@@ -133,14 +138,6 @@ def _by_scenario(jobs: Sequence[Job], count: int) -> list[list[Path]]:
     for job in jobs:
         paths[job.scenario].append(job.path)
     return paths
-
-
-def _remove(jobs: Sequence[Job], parts: Path) -> None:
-    """Remove the parts of a finished run; those of another run to the same place stay."""
-    for job in jobs:
-        job.path.unlink(missing_ok=True)
-    if not any(parts.glob("*.part")):
-        shutil.rmtree(parts, ignore_errors=True)
 
 
 @contextmanager

@@ -169,6 +169,11 @@ class Merged:
     run : Merger
     place : int
         Of the scenario in the run.
+
+    Attributes
+    ----------
+    sample : (metric, key, replication) float
+        Exact values of the first replications.
     """
 
     run: Merger
@@ -180,7 +185,8 @@ class Merged:
         self.name, self.paths = self.scenario.name, self.run.paths[self.place]
         self.keys = self.run.keys[self.place]
         self.moments = Moments((len(METRICS), len(self.keys)))
-        self.samples: list[Array] = []
+        kept = min(KEPT, self.run.plan.experiment.replications)
+        self.sample = np.empty((len(METRICS), len(self.keys), kept))
         self.first_short: list[Array] = []
         self.events: dict[tuple[str, str], list[Array]] = {}
         self.ranges: dict[str, list[Array]] = {}
@@ -212,7 +218,8 @@ class Merged:
             self.run.seconds[name] = self.run.seconds.get(name, 0.0) + seconds
         self.groups = part.groups
         if self.replications < KEPT:
-            self.samples.append(metrics)
+            room = self.sample[:, :, self.replications : self.replications + metrics.shape[2]]
+            room[:] = metrics[:, :, : room.shape[2]]
             self.first_short.append(part.array("first_short"))
             for event, days in part.named("timeline", "events").items():
                 self.events.setdefault(event, []).append(days)
@@ -244,17 +251,11 @@ class Merged:
 
     # -- tables ---------------------------------------------------------------------------------------
 
-    @cached_property
-    def sample(self) -> Array:
-        """Exact values of the first replications, (metric, key, replication)."""
-        kept = np.concatenate(self.samples, axis=2)[:, :, :KEPT]
-        self.samples.clear()
-        return kept
-
     def summary(self) -> Iterator[tuple[object, ...]]:
         """Yield the rows of ``summary.csv``."""
         mean, low, high = self.moments.interval()
-        levels = quantiles(self.sample, QUANTILES)
+        # Metric by metric, because sorting needs a copy.
+        levels = np.stack([quantiles(values, QUANTILES) for values in self.sample], axis=1)
         for k, key in enumerate(self.keys):
             for m, metric in enumerate(METRICS):
                 numbers = (mean[m, k], low[m, k], high[m, k], *levels[:, m, k])
@@ -369,7 +370,7 @@ class Merged:
         dates = np.datetime64(self.run.calendar.start, "D") + self.run.calendar.times.astype("timedelta64[D]")
         labels: dict[str, Any] = {
             "scenario": _words([self.name], np.zeros(size, dtype=np.int32)),
-            "date": pa.array(np.tile(dates, groups)),
+            "date": pa.array(np.tile(dates, groups)).cast(pa.timestamp("ms")),
         }
         rows = [(self.mineral_of[material], material, country) for material, country in self.groups]
         for place, column in enumerate(Key._fields[:3]):
@@ -389,7 +390,8 @@ def _rank_correlation(drawn: Array, outcomes: Array) -> Array:
         return np.divide(ranks, length, out=np.full_like(ranks, np.nan), where=length > 0)
 
     # A sum over replications, not a matrix product: its rounding depends on the number of threads.
-    return np.array([(row * standard(outcomes)).sum(axis=1) for row in standard(drawn)])
+    ranked = standard(outcomes)
+    return np.array([(row * ranked).sum(axis=1) for row in standard(drawn)])
 
 
 # -- writing --------------------------------------------------------------------------------------------
@@ -400,7 +402,7 @@ def _words(words: Sequence[str], codes: NDArray[np.int32]) -> pa.DictionaryArray
 
 
 def _no_rows(name: str) -> pa.Table:
-    numbers = {"mean": pa.float64(), "date": pa.date32(), "replication": pa.int32()}
+    numbers = {"mean": pa.float64(), "date": pa.timestamp("ms"), "replication": pa.int32()}
     return pa.schema([(c, numbers.get(c, pa.string())) for c in columns(name)]).empty_table()
 
 

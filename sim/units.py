@@ -130,9 +130,7 @@ def _read_date(text: object) -> float:
     try:
         return float(dt.date.fromisoformat(str(text)).toordinal())
     except ValueError:
-        raise ValueError(
-            f"got '{text}'. Write a date as year-month-day, such as {_EXAMPLES['date']}."
-        ) from None
+        raise ValueError(f"got '{text}'. Write a date as year-month-day, such as {_EXAMPLES['date']}.") from None
 
 
 def _needs_unit(dimension: str, text: object) -> str:
@@ -172,9 +170,7 @@ def _base_factor(unit: str, dimension: str) -> float | None:
 
 
 def _parse(unit: str) -> pint.Unit:
-    return (
-        _registry().parse_units(unit) if not unit.startswith("/") else 1 / _registry().parse_units(unit[1:])
-    )
+    return _registry().parse_units(unit) if not unit.startswith("/") else 1 / _registry().parse_units(unit[1:])
 
 
 def _power_of_alias(unit: str) -> float:

@@ -43,31 +43,63 @@ def split(text: str = TIN, growth: str = "{2024: 100, 2035: 140}") -> str:
 FULL_WORLD = {FILE: split()}
 
 ON = [
-    "switches.noise=true", "switches.hazards=true", "switches.uncertainty=true", "demand=growth", "horizon.end=2025-12-31",
-]  # fmt: skip
+    "switches.noise=true",
+    "switches.hazards=true",
+    "switches.uncertainty=true",
+    "demand=growth",
+    "horizon.end=2025-12-31",
+]
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "alternative_sourcing": {
-        "from": "smelter_2", "to": {"JPN": 1}, "material": "metal", "volume": "3 t/d", "qualification": "30 d", "ramp": "90 d",
+        "from": "smelter_2",
+        "to": {"JPN": 1},
+        "material": "metal",
+        "volume": "3 t/d",
+        "qualification": "30 d",
+        "ramp": "90 d",
     },
-    "demand_shift": {"material": "metal", "country": "JPN", "shift": {"value": 0.2, "low": 0.1, "high": 0.3}, "ramp": "60 d"},
+    "demand_shift": {
+        "material": "metal",
+        "country": "JPN",
+        "shift": {"value": 0.2, "low": 0.1, "high": 0.3},
+        "ramp": "60 d",
+    },
     "export_ban": {"from": "CHN", "material": "ore", "coverage": {"value": 0.9, "low": 0.7, "high": 1}},
     "export_licence": {
-        "from": "CHN", "material": "ore", "applications": {"2025-01-01": 0.6, "2025-09-01": 1.1}, "delay": "45 working_days",
+        "from": "CHN",
+        "material": "ore",
+        "applications": {"2025-01-01": 0.6, "2025-09-01": 1.1},
+        "delay": "45 working_days",
         "refused": {"value": 0.1, "low": 0, "high": 0.3},
     },
     "extraterritorial_rule": {
-        "from": "CHN", "material": "metal", "content": "ore", "de_minimis": "5 %", "applications": 0.5, "delay": "30 d",
+        "from": "CHN",
+        "material": "metal",
+        "content": "ore",
+        "de_minimis": "5 %",
+        "applications": 0.5,
+        "delay": "30 d",
     },
     "facility_outage": {"facility": ["smelter"], "severity": 0.7},
     "project_of_interest": {
-        "country": "JPN", "process": "smelting", "capacity": "4 t/d", "lead_time": "60 d", "ramp": "60 d", "success": 0.6,
-        "cost": "20 million_USD", "public_share": 0.5, "sponsors": {"JPN": 0.7, "USA": 0.3}, "support_success": 0.5,
-        "support_lead_time": 0.2, "suppliers": {"ore": {"mine_2": 1}}, "customers": {"metal": {"JPN": 1}},
+        "country": "JPN",
+        "process": "smelting",
+        "capacity": "4 t/d",
+        "lead_time": "60 d",
+        "ramp": "60 d",
+        "success": 0.6,
+        "cost": "20 million_USD",
+        "public_share": 0.5,
+        "sponsors": {"JPN": 0.7, "USA": 0.3},
+        "support_success": 0.5,
+        "support_lead_time": 0.2,
+        "suppliers": {"ore": {"mine_2": 1}},
+        "customers": {"metal": {"JPN": 1}},
     },
     "stockpile_build": {"stockpile": "reserve", "rate": "2 t/d", "target": "90 d", "price_limit": 1.5},
     "stockpile_release": {"stockpile": "reserve", "rate": "5 t/d", "monthly_cap": "100 t", "reserve_price": 1},
-}  # fmt: skip
+}
 """Type -> its own keys; the window is added."""
 
 DURATION_KNOWS_NO_END = {"project_of_interest"}

@@ -12,8 +12,8 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from sim.cases import prepare
 from sim.calendar import Phase
+from sim.cases import prepare
 from sim.config import schema
 from sim.config.load import Plan, load_plan
 from sim.engine import Block, Case, build, run_block, start_processes
@@ -63,7 +63,9 @@ def switched(case: Case, **switches: bool) -> Case:
     return replace(case, switches=case.switches.model_copy(update=switches))
 
 
-def watch(case: Case, look: Callable[[World, Book], T], seed: int = 1, block: int = 0, replications: int = 4) -> list[T]:
+def watch(
+    case: Case, look: Callable[[World, Book], T], seed: int = 1, block: int = 0, replications: int = 4
+) -> list[T]:
     """Run one block and return what ``look`` sees at the end of every review."""
     return build_and_run(case, look, seed=seed, block=block, replications=replications)
 
@@ -96,10 +98,8 @@ def build_and_run(
 
 def everything(block: Block) -> dict[str, Array]:
     """Return all that a block leaves, as arrays by name; equal blocks are equal in every one, bit by bit."""
-    found: dict[str, Array] = {}
-    for name, value in vars(block.recorder).items():
-        if isinstance(value, np.ndarray) and not name.startswith("_"):
-            found[name] = value
+    kept = vars(block.recorder).items()
+    found = {name: value for name, value in kept if isinstance(value, np.ndarray) and not name.startswith("_")}
     for what, values in (("spending", block.spending), ("timeline", block.timeline), ("ranges", block.ranges)):
         for key, value in values.items():
             for i, part in enumerate(value if isinstance(value, tuple) else (value,)):
@@ -115,6 +115,15 @@ def assert_same(one: Mapping[str, Array], other: Mapping[str, Array]) -> None:
 
 
 __all__ = [
-    "assert_same", "build_and_run", "cases_of", "everything", "real_case", "reviewed_every", "run_block", "switched", "tiny_case", "until",
+    "assert_same",
+    "build_and_run",
+    "cases_of",
+    "everything",
+    "real_case",
+    "reviewed_every",
+    "run_block",
+    "switched",
+    "tiny_case",
+    "until",
     "watch",
-]  # fmt: skip
+]

@@ -57,22 +57,34 @@ def worlds(draw: Draw) -> dict[str, Any]:
     if draw(st.booleans()):
         country = draw(st.sampled_from(sorted(consumers)))
         stockpiles["reserve"] = {
-            "title": "reserve", "country": country, "material": names[-1], "holding": _days(draw, 0, 200),
-        }  # fmt: skip
+            "title": "reserve",
+            "country": country,
+            "material": names[-1],
+            "holding": _days(draw, 0, 200),
+        }
     transit: dict[str, Any] = {"everywhere": {"days": {"value": "30 d", "low": "5 d", "high": "90 d"}}}
     transit["home"] = {"origin": "CHN", "destination": "CHN", "days": _days(draw, 1, 10)}
     trade = {name: {"home_preference": draw(st.integers(1, 5))} for name in materials}
     return tree_of(
-        materials, processes, facilities, consumers, transit, trade=trade, stockpiles=stockpiles,
-        hazards=_hazards(draw, list(processes)), years={2024: 100, 2034: draw(st.sampled_from([80, 100, 150]))},
-    )  # fmt: skip
+        materials,
+        processes,
+        facilities,
+        consumers,
+        transit,
+        trade=trade,
+        stockpiles=stockpiles,
+        hazards=_hazards(draw, list(processes)),
+        years={2024: 100, 2034: draw(st.sampled_from([80, 100, 150]))},
+    )
 
 
 def _material(draw: Draw) -> dict[str, Any]:
     return {
-        "title": "material", "basis": "t", "price": f"{draw(st.integers(5, 500))} USD/kg",
+        "title": "material",
+        "basis": "t",
+        "price": f"{draw(st.integers(5, 500))} USD/kg",
         "supplier_cover": _days(draw, 14, 60),
-    }  # fmt: skip
+    }
 
 
 def _input(draw: Draw) -> dict[str, Any]:
@@ -94,9 +106,12 @@ def _split(draw: Draw, total: float, parts: int | None = None) -> list[float]:
 
 def _plant(draw: Draw, process: str, throughput: float) -> dict[str, Any]:
     return {
-        "title": "a plant", "country": draw(st.sampled_from(PLACES)), "process": process,
-        "throughput": f"{throughput!r} t/yr", "utilisation": draw(st.sampled_from([0.6, 0.85, 1.0])),
-    }  # fmt: skip
+        "title": "a plant",
+        "country": draw(st.sampled_from(PLACES)),
+        "process": process,
+        "throughput": f"{throughput!r} t/yr",
+        "utilisation": draw(st.sampled_from([0.6, 0.85, 1.0])),
+    }
 
 
 def _use(draw: Draw, use: float) -> dict[str, Any]:
@@ -115,15 +130,19 @@ def _hazards(draw: Draw, processes: list[str]) -> dict[str, Any]:
         "severity": draw(st.sampled_from([0.5, 1])),
     }
     closure = {
-        "origin": "CHN", "destination": list(PLACES[1:]),
-        "time_to_failure": {"mean": "300 d"}, "repair_time": {"mean": "30 d"},
-    }  # fmt: skip
+        "origin": "CHN",
+        "destination": list(PLACES[1:]),
+        "time_to_failure": {"mean": "300 d"},
+        "repair_time": {"mean": "30 d"},
+    }
     return {"outages": dict.fromkeys(processes, outage), "routes": {"strait": closure}}
 
 
 def policies_for(tree: dict[str, Any], draw: Draw) -> dict[str, dict[str, Any]]:
     """Return up to five policies that fit a world, with windows anywhere in its first year."""
-    makers = [kind for kind in (_ban, _licence, _outage, _shift, _release, _build, _sourcing, _project) if draw(st.booleans())]
+    makers = [
+        kind for kind in (_ban, _licence, _outage, _shift, _release, _build, _sourcing, _project) if draw(st.booleans())
+    ]
     found = {}
     for i, make in enumerate(makers[:5]):
         made = make(tree, draw)
@@ -166,7 +185,11 @@ def _buyers(tree: dict[str, Any]) -> dict[str, set[str]]:
 
 def _ban(tree: dict[str, Any], draw: Draw) -> dict[str, Any] | None:
     trade = _exported(tree, draw)
-    return None if trade is None else {"type": "export_ban", **trade, "coverage": draw(st.sampled_from([0.4, 1])), **_window(draw)}
+    return (
+        None
+        if trade is None
+        else {"type": "export_ban", **trade, "coverage": draw(st.sampled_from([0.4, 1])), **_window(draw)}
+    )
 
 
 def _licence(tree: dict[str, Any], draw: Draw) -> dict[str, Any] | None:
@@ -174,11 +197,13 @@ def _licence(tree: dict[str, Any], draw: Draw) -> dict[str, Any] | None:
     if trade is None:
         return None
     return {
-        "type": "export_licence", **trade, **_window(draw),
+        "type": "export_licence",
+        **trade,
+        **_window(draw),
         "applications": draw(st.sampled_from([0, 0.25, 1, 1.2])),
         "delay": {"value": "40 d", "low": "10 d", "high": "70 d"},
         "refused": draw(st.sampled_from([0, 0.2, 1])),
-    }  # fmt: skip
+    }
 
 
 def _outage(tree: dict[str, Any], draw: Draw) -> dict[str, Any]:
@@ -189,16 +214,24 @@ def _outage(tree: dict[str, Any], draw: Draw) -> dict[str, Any]:
 def _shift(tree: dict[str, Any], draw: Draw) -> dict[str, Any]:
     uses = next(iter(tree["consumers"].values()))
     return {
-        "type": "demand_shift", "material": sorted(uses)[0], "shift": draw(st.sampled_from([-1, -0.5, 0.5, 2])),
+        "type": "demand_shift",
+        "material": sorted(uses)[0],
+        "shift": draw(st.sampled_from([-1, -0.5, 0.5, 2])),
         **_window(draw),
-    }  # fmt: skip
+    }
 
 
 def _release(tree: dict[str, Any], draw: Draw) -> dict[str, Any] | None:
     if not tree["stockpiles"]:
         return None
     pile = tree["stockpiles"]["reserve"]
-    when = {"metric": "price_pressure", "material": pile["material"], "country": pile["country"], "above": 1.3, "until": 1.1}
+    when = {
+        "metric": "price_pressure",
+        "material": pile["material"],
+        "country": pile["country"],
+        "above": 1.3,
+        "until": 1.1,
+    }
     base = {"type": "stockpile_release", "stockpile": "reserve", "rate": f"{draw(st.integers(1, 40))} t/d"}
     return {**base, "when": when} if draw(st.booleans()) else {**base, **_window(draw), "monthly_cap": "200 t"}
 
@@ -208,9 +241,13 @@ def _build(tree: dict[str, Any], draw: Draw) -> dict[str, Any] | None:
         return None
     limit = draw(st.sampled_from([0.9, 1.5, 20]))
     return {
-        "type": "stockpile_build", "stockpile": "reserve", "rate": "5 t/d", "target": "300 d", "price_limit": limit,
+        "type": "stockpile_build",
+        "stockpile": "reserve",
+        "rate": "5 t/d",
+        "target": "300 d",
+        "price_limit": limit,
         **_window(draw),
-    }  # fmt: skip
+    }
 
 
 def _last(tree: dict[str, Any]) -> tuple[str, str, list[str]]:
@@ -224,26 +261,44 @@ def _sourcing(tree: dict[str, Any], draw: Draw) -> dict[str, Any]:
     process, material, users = _last(tree)
     seller = draw(st.sampled_from(sorted(f for f, plant in tree["facilities"].items() if plant["process"] == process)))
     return {
-        "type": "alternative_sourcing", "from": seller, "to": {users[0]: 1}, "material": material, "volume": "2 t/d",
-        "qualification": _days(draw, 0, 60), "ramp": _days(draw, 0, 90), **_window(draw),
-    }  # fmt: skip
+        "type": "alternative_sourcing",
+        "from": seller,
+        "to": {users[0]: 1},
+        "material": material,
+        "volume": "2 t/d",
+        "qualification": _days(draw, 0, 60),
+        "ramp": _days(draw, 0, 90),
+        **_window(draw),
+    }
 
 
 def _project(tree: dict[str, Any], draw: Draw) -> dict[str, Any]:
-    process, material, users = _last(tree)
+    process, _, users = _last(tree)
     outputs = tree["processes"][process]["outputs"]
     inputs = tree["processes"][process]["inputs"]
     suppliers = {
-        m: {sorted(f for f, plant in tree["facilities"].items() if m in tree["processes"][plant["process"]]["outputs"])[0]: 1}
+        m: {
+            sorted(f for f, plant in tree["facilities"].items() if m in tree["processes"][plant["process"]]["outputs"])[
+                0
+            ]: 1
+        }
         for m in inputs
     }
     return {
-        "type": "project_of_interest", "country": draw(st.sampled_from(PLACES)), "process": process, "capacity": "5 t/d",
+        "type": "project_of_interest",
+        "country": draw(st.sampled_from(PLACES)),
+        "process": process,
+        "capacity": "5 t/d",
         "start": (START + dt.timedelta(days=draw(st.integers(0, 60)))).isoformat(),
-        "lead_time": _days(draw, 10, 90), "ramp": _days(draw, 1, 90), "success": draw(st.sampled_from([0, 0.5, 1])),
-        "cost": "10 million_USD", "public_share": 0.5, "sponsors": {"JPN": 1},
-        "suppliers": suppliers, "customers": {m: {users[0]: 1} for m in outputs},
-    }  # fmt: skip
+        "lead_time": _days(draw, 10, 90),
+        "ramp": _days(draw, 1, 90),
+        "success": draw(st.sampled_from([0, 0.5, 1])),
+        "cost": "10 million_USD",
+        "public_share": 0.5,
+        "sponsors": {"JPN": 1},
+        "suppliers": suppliers,
+        "customers": {m: {users[0]: 1} for m in outputs},
+    }
 
 
 @st.composite

@@ -1,4 +1,4 @@
-"""A small run for tests of what comes after a block: two scenarios, two blocks, half a year."""
+"""A small run for tests of what comes after a block: two scenarios, two blocks, a year."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BAN = {
     "from": "CHN",
     "material": "ore",
     "start": "2025-01-15",
-    "duration": "120 d",
+    "duration": "250 d",
     "source": "assumption",
 }
 
@@ -41,7 +41,7 @@ RELEASE = {
     "source": "assumption",
 }
 
-SHORT = ("horizon.end=2025-07-01", "switches.noise=true", "switches.uncertainty=true")
+SHORT = ("horizon.end=2025-12-31", "switches.noise=true", "switches.uncertainty=true")
 """What is set on the tiny experiment."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,12 +42,10 @@ def chain(stages: Sequence[str], days: Mapping[str, int], cover: int = 45, use: 
     days : mapping
         Days at sea of each material.
     """
-    materials = {
-        m: {"title": m, "basis": f"t of {m}", "price": "20 USD/kg", "supplier_cover": "30 d"} for m in stages
-    }
+    materials = {m: {"title": m, "basis": f"t of {m}", "price": "20 USD/kg", "supplier_cover": "30 d"} for m in stages}
     processes: dict[str, Any] = {"p0": {"title": "mining", "unit": "t", "outputs": {stages[0]: 1}}}
     facilities: dict[str, Any] = {"f0": {"title": "mine", "country": "CHN", "process": "p0", "throughput": use}}
-    for i, (taken, made) in enumerate(zip(stages[:-1], stages[1:], strict=True), start=1):
+    for i, (taken, made) in enumerate(itertools.pairwise(stages), start=1):
         recipe = {"amount": 1, "value_share": "60 %", "thrift": 0, "cover": f"{cover} d"}
         processes[f"p{i}"] = {"title": made, "unit": "t", "inputs": {taken: recipe}, "outputs": {made: 1}}
         facilities[f"f{i}"] = {"title": made, "country": "MYS", "process": f"p{i}", "throughput": use}

@@ -79,32 +79,24 @@ def _read_number(raw: object, dimension: str) -> Number:
         raise ValueError(f"got value '{raw['value']}' outside its range '{raw['low']}' to '{raw['high']}'.")
     if dist not in ("triangular", "uniform", "loguniform"):
         allowed = ("triangular", "uniform", "loguniform")
-        raise ValueError(
-            f"got dist '{dist}'. Allowed are {', '.join(allowed)}.{did_you_mean(str(dist), allowed)}"
-        )
+        raise ValueError(f"got dist '{dist}'. Allowed are {', '.join(allowed)}.{did_you_mean(str(dist), allowed)}")
     if dist == "loguniform" and low is not None and low <= 0:
         raise ValueError("a loguniform range needs low above zero.")
     source, year, note = raw.get("source"), raw.get("year"), raw.get("note")
-    return Number(
-        value, low, high, dist, dimension, source=source, year=year, note=None if note is None else str(note)
-    )
+    return Number(value, low, high, dist, dimension, source=source, year=year, note=None if note is None else str(note))
 
 
 def _check_number_keys(raw: Mapping[str, Any]) -> None:
     unknown = [str(key) for key in raw if key not in NUMBER_KEYS]
     if unknown:
         hint = did_you_mean(unknown[0], NUMBER_KEYS)
-        raise ValueError(
-            f"unknown key '{unknown[0]}' in a number.{hint} Allowed are {', '.join(NUMBER_KEYS)}."
-        )
+        raise ValueError(f"unknown key '{unknown[0]}' in a number.{hint} Allowed are {', '.join(NUMBER_KEYS)}.")
     if "value" not in raw:
         raise ValueError("a number needs a 'value'.")
     if ("low" in raw) != ("high" in raw):
         raise ValueError("a range needs both 'low' and 'high'.")
     if not isinstance(raw.get("source"), str | None):
-        raise ValueError(
-            f"got source '{raw['source']}'. Write a key of configs/sources.yaml, or 'assumption'."
-        )
+        raise ValueError(f"got source '{raw['source']}'. Write a key of configs/sources.yaml, or 'assumption'.")
     if not isinstance(raw.get("year"), int | str | None):
         raise ValueError(f"got year '{raw['year']}'. Write a year, such as 2024.")
 
@@ -149,9 +141,7 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    source: str | None = Field(
-        None, description="source of every number in this section that names none itself"
-    )
+    source: str | None = Field(None, description="source of every number in this section that names none itself")
     year: int | str | None = Field(None, description="year of those numbers")
     note: str | None = Field(None, description="what to know about this section")
 
@@ -218,10 +208,7 @@ def stamp(
                 (year if value.year is None else value.year),
                 (note if value.note is None else value.note),
             )
-    parts = {
-        key: stamp(part, f"{prefix}.{key}" if prefix else key, source, year, note)
-        for key, part in _parts(value)
-    }
+    parts = {key: stamp(part, f"{prefix}.{key}" if prefix else key, source, year, note) for key, part in _parts(value)}
     if isinstance(value, BaseModel):
         for part, name in zip(parts.values(), type(value).model_fields, strict=True):
             # Sections are frozen for everyone else; here nobody has seen them yet.
@@ -249,33 +236,25 @@ class Material(Section):
     title: str = Field(description="name for readers")
     basis: str = Field(description="what a tonne means, for example t REO")
     price: Price = Field(description="baseline delivered price")
-    total: Flow | None = Field(
-        None, description="world supply and demand at the start; None: what facilities give"
-    )
+    total: Flow | None = Field(None, description="world supply and demand at the start; None: what facilities give")
     supply_closed_by: str = Field(
         "scale", description="'scale', 'facility:NAME' or 'output:PROCESS' closes the supply side"
     )
     demand_closed_by: str = Field(
         "scale", description="'scale', 'facility:NAME' or 'input:PROCESS' closes the demand side"
     )
-    units: dict[str, Positive] = Field(
-        default_factory=dict, description="further mass units in tonnes of this basis"
-    )
+    units: dict[str, Positive] = Field(default_factory=dict, description="further mass units in tonnes of this basis")
     supplier_cover: Days = Field(description="output stock of suppliers, in days of sales")
 
 
 class Input(Section):
     """What a process takes in of one material, per unit of its throughput."""
 
-    amount: Positive | Literal["solved"] = Field(
-        description="t per unit of throughput, or solved by the balance"
-    )
+    amount: Positive | Literal["solved"] = Field(description="t per unit of throughput, or solved by the balance")
     value_share: Ratio = Field(description="chi: share of the input in the product's baseline value")
     thrift: Ratio = Field(description="how far the recipe gives way to price: 0 contained, 1 like a consumer")
     cover: Days = Field(description="input stock on hand, in days of use")
-    cover_classes: bool = Field(
-        False, description="whether plants differ in cover by the classes of `behaviour`"
-    )
+    cover_classes: bool = Field(False, description="whether plants differ in cover by the classes of `behaviour`")
 
 
 class Process(Section):
@@ -287,9 +266,7 @@ class Process(Section):
     outputs: dict[str, Positive | Literal["solved", "remainder"]] = Field(
         description="t made per unit; one may be the remainder to 1"
     )
-    processing_time: Days | None = Field(
-        None, description="days in process, added to the lead time of inputs"
-    )
+    processing_time: Days | None = Field(None, description="days in process, added to the lead time of inputs")
     host: str | None = Field(
         None, description="by-product of this host's output: throughput follows it whatever the price"
     )
@@ -299,12 +276,8 @@ class Facility(Section):
     """A named site, or the rest of a country's output at one stage."""
 
     title: str
-    country: str = Field(
-        description="where it stands, ISO 3166-1 alpha-3 or a bloc of configs/countries.yaml"
-    )
-    owner_country: str | None = Field(
-        None, description="who owns it; the country where it stands unless given"
-    )
+    country: str = Field(description="where it stands, ISO 3166-1 alpha-3 or a bloc of configs/countries.yaml")
+    owner_country: str | None = Field(None, description="who owns it; the country where it stands unless given")
     process: str
     throughput: Flow | None = Field(None, description="observed throughput; None: solved or from share")
     share: Ratio | None = Field(None, description="share of the material's total instead of a throughput")
@@ -332,9 +305,7 @@ class Consumer(Section):
     use: Flow = Field(description="use at the start, scaled to the material's total if that is given")
     cover: Days = Field(description="mean stock on hand, in days of use")
     sectors: dict[str, Ratio] = Field(description="shares of use; what they leave is 'other'")
-    cover_classes: bool = Field(
-        True, description="whether users differ in cover by the classes of `behaviour`"
-    )
+    cover_classes: bool = Field(True, description="whether users differ in cover by the classes of `behaviour`")
 
 
 class Stockpile(Section):
@@ -359,9 +330,7 @@ class TransitRule(Section):
 class Trade(Section):
     """What is known of who buys from whom, as a prior for the balanced trade matrix."""
 
-    home_preference: Positive = Field(
-        description="weight of domestic over foreign supply where nothing is stated"
-    )
+    home_preference: Positive = Field(description="weight of domestic over foreign supply where nothing is stated")
     sources: dict[str, dict[str, Ratio]] = Field(
         default_factory=dict,
         description="buyer country or facility -> {supplier country or facility: share of its purchases}",
@@ -463,9 +432,7 @@ class Behaviour(Section):
     demand_noise_days: Days = Field(description="its time constant")
     price_noise: Positive = Field(description="standard deviation of the market-wide log price noise")
     price_noise_days: Days = Field(description="its time constant")
-    utilisation: Ratio = Field(
-        description="throughput over what a plant can make when up, where a facility gives none"
-    )
+    utilisation: Ratio = Field(description="throughput over what a plant can make when up, where a facility gives none")
     shortage_tolerance: Ratio = Field(
         description="share of wanted use that may be missing before a day counts as shortage"
     )
@@ -525,16 +492,12 @@ class Experiment(Section):
     disruption: str | None = Field(
         None, description="policy from whose start and end survival and recovery are counted"
     )
-    references: tuple[str, ...] = Field(
-        description="every other scenario is compared with each of these, paired"
-    )
+    references: tuple[str, ...] = Field(description="every other scenario is compared with each of these, paired")
     scenarios: tuple[str, ...] = Field(min_length=1)
     focus: Focus
     switches: Switches = Field(default_factory=Switches)
     change: dict[str, Any] = Field(default_factory=dict, description="address: new value, for all scenarios")
-    sweep: dict[str, list[Any]] = Field(
-        default_factory=dict, description="address: values; one scenario per value"
-    )
+    sweep: dict[str, list[Any]] = Field(default_factory=dict, description="address: values; one scenario per value")
 
 
 class Focus(Section):

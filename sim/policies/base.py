@@ -281,12 +281,19 @@ class LaneMeasure(Policy):
         elif not self.lanes(network).size:
             yield f"no trade in {', '.join(self.material)} leaves {', '.join(self.origin)} for the given destinations."
 
-    def warn(self, world: World, held: Held) -> None:
-        """Raise the risk signal from the announcement on."""
+    def warn(self, world: World, held: Held, affected: Array | None = None) -> None:
+        """Raise the risk signal from the announcement on.
+
+        Parameters
+        ----------
+        affected : (group, replication) float, optional
+            Share of each group's trade that the measure touches; all of it unless given.
+        """
         news = held.window.news(world)
         if news.any():
+            cap = held.caps["exports"]
             level = news * world.draws.number(self.coverage)
-            world.levers.warn(held.caps["exports"].lanes, level)
+            world.levers.warn(cap.lanes, level if affected is None else level * affected[cap.group_of])
 
 
 def hold_cap(world: World, held: Held, cap: Cap, level: Array, inside: Array) -> None:

@@ -15,4 +15,4 @@ class ExportBan(LaneMeasure):
         self.warn(world, held)
         level, cap = held.window.level(world), held.caps["exports"]
         coverage = world.draws.number(self.coverage)
-        hold_cap(world, held, cap, level, (1.0 - coverage) * world.base_flow(cap))
+        hold_cap(world, held, cap, level * (coverage > 0), (1.0 - coverage) * world.base_flow(cap))

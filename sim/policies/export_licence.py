@@ -50,15 +50,15 @@ class ExportLicence(LaneMeasure):
 
     def act(self, world: World, held: Held) -> None:
         """Cap applications of each buyer, and hold the covered share of goods at the border."""
-        self.warn(world, held)
         level, cap = held.window.level(world), held.caps["exports"]
-        if not level.any():
+        if not held.window.news(world).any():
             hold_cap(world, held, cap, level, np.zeros((len(cap.groups), level.size)))
             return
         affected = self.affected(world, held)
+        self.warn(world, held, affected)
         coverage = world.draws.number(self.coverage) * affected
         inside = world.base_flow(cap) * (1.0 - coverage + coverage * self.office(world))
-        hold_cap(world, held, cap, level * (affected.max(axis=0) > 0), inside)
+        hold_cap(world, held, cap, level * (coverage > 0), inside)
         if self.longest_delay > 0:
             share = (level * coverage)[cap.group_of]
             world.levers.delay(cap.lanes, world.draws.number(self.delay), share, world.draws.number(self.refused))

@@ -47,7 +47,9 @@ def test_it_explains_itself(kind: str) -> None:
 @pytest.mark.parametrize("kind", TYPES)
 def test_outside_the_horizon_it_leaves_no_trace(kind: str, without: dict[str, Array]) -> None:
     """Results are bit-identical to its absence (design section 4)."""
-    found = everything(run_block(case_with(example(kind, announced="2034-06-01", start="2035-01-01")), 1, 0, REPLICATIONS))
+    found = everything(
+        run_block(case_with(example(kind, announced="2034-06-01", start="2035-01-01")), 1, 0, REPLICATIONS)
+    )
     for name, value in without.items():
         if name.startswith(("spending", "timeline", "ranges")):
             continue

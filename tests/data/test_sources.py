@@ -21,9 +21,7 @@ from sim.network import Blueprint, Network
 
 ROOT = Path(__file__).parents[2]
 YEAR = 365.25
-OXIDE_PER_ELEMENT = (
-    0.97 * (0.75 * 336.48 / (2 * 144.242) + 0.25 * 1021.44 / (6 * 140.90765)) + 0.03 * 373.0 / 325.0
-)
+OXIDE_PER_ELEMENT = 0.97 * (0.75 * 336.48 / (2 * 144.242) + 0.25 * 1021.44 / (6 * 140.90765)) + 0.03 * 373.0 / 325.0
 
 EXPERIMENT = """\
 title: The configured world
@@ -177,9 +175,7 @@ def test_mined_in_the_world(central: Closure) -> None:
 
 
 def test_light_mines_of_china_follow_their_quotas(central: Closure) -> None:
-    ratio = made(central, "bayan_obo", "light_concentrate") / made(
-        central, "china_light_mines", "light_concentrate"
-    )
+    ratio = made(central, "bayan_obo", "light_concentrate") / made(central, "china_light_mines", "light_concentrate")
     assert ratio == pytest.approx(94_580 / 30_280, rel=5e-3)
     assert central.throughput["baotou_separation"] / central.throughput["bayan_obo"] == pytest.approx(
         88_010 / 94_580, rel=5e-3
@@ -220,9 +216,7 @@ def test_china_exports_the_magnets_that_customs_counted(central: Closure) -> Non
     ],
 )
 def test_demand_paths_are_those_published(world: World, path: str, years: dict[int, float]) -> None:
-    assert {year: n.value for year, n in world.demand[path]["rare_earths"].years.items()} == pytest.approx(
-        years
-    )
+    assert {year: n.value for year, n in world.demand[path]["rare_earths"].years.items()} == pytest.approx(years)
 
 
 # -- what the closed chain implies ----------------------------------------------------------------------

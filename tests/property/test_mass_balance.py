@@ -25,7 +25,9 @@ quick = settings(
 
 @quick
 @given(stories())
-def test_everything_that_must_hold_holds_in_random_worlds(story: tuple[dict[str, Any], dict[str, dict[str, Any]]]) -> None:
+def test_everything_that_must_hold_holds_in_random_worlds(
+    story: tuple[dict[str, Any], dict[str, dict[str, Any]]],
+) -> None:
     """Mass within 1e-9 counted slot by slot, nothing negative, no NaN, causes that add up, every clearing converged."""
     tree, policies = story
     case = cases_of(plan_of(tree, policies=policies, overrides=[*EVERYTHING_ON, "horizon.end=2025-12-31"]))["what_if"]

@@ -16,7 +16,7 @@ def text():
 def test_answer_begins_with_the_question(text):
     assert text.startswith("# Tiny\n")
     assert "**Does the smallest world hold together?**" in text
-    assert "run 140 times from 1 January 2025 to 1 July 2025" in text
+    assert "run 140 times from 1 January 2025 to 31 December 2025" in text
 
 
 def test_numbers_are_those_of_the_tables(text):
@@ -24,7 +24,6 @@ def test_numbers_are_those_of_the_tables(text):
     days = facts.level("what_if", "metal", "JPN", "shortage_days")
     gain = facts.gain("what_if", "baseline", "metal", "JPN", "shortage_days")
     assert days is not None and gain is not None and gain.mean > 0
-    assert f"Japan: {days} days" not in text  # the interval follows the words
     assert f"Japan: {days.text()} days of shortage {days.between()}" in text
     assert f"{gain.text()} more days of shortage {gain.between()}" in text
 

@@ -91,7 +91,11 @@ def test_time_in_process_stands_before_the_plant() -> None:
 def test_a_world_that_cannot_be_closed_names_the_plant() -> None:
     """What a closing plant would have to make is below zero."""
     edits = (
-        (FILE, "    supplier_cover: 30 d\n", "    supplier_cover: 30 d\n    total: 10 kt/yr\n    supply_closed_by: facility:smelter\n"),
+        (
+            FILE,
+            "    supplier_cover: 30 d\n",
+            "    supplier_cover: 30 d\n    total: 10 kt/yr\n    supply_closed_by: facility:smelter\n",
+        ),
         (
             FILE,
             "process: smelting, throughput: 10 kt/yr}",
@@ -132,7 +136,9 @@ def test_fitting_keeps_odds_ratios() -> None:
             "MYS": {"ore": {"use": "3 kt/yr", "cover": "45 d", "sectors": {"all_of_it": 1}, "cover_classes": False}},
         },
         {"everywhere": {"days": "21 d"}},
-        trade={"ore": {"home_preference": 1, "sources": {"JPN": {"CHN": 0.5, "USA": 0.5}, "MYS": {"CHN": 0.9, "USA": 0.1}}}},
+        trade={
+            "ore": {"home_preference": 1, "sources": {"JPN": {"CHN": 0.5, "USA": 0.5}, "MYS": {"CHN": 0.9, "USA": 0.1}}}
+        },
     )
     network, _, _ = lay_out(cases_of(plan_of(tree))["baseline"])
     draws = Draws(1, 0, 1, False)

@@ -17,7 +17,7 @@ PLANT = {
     "lead_time": {"value": "300 d", "note": "of the tests"},
     "ramp": {"value": "90 d", "note": "of the tests"},
     "success": {"value": "80 %", "note": "of the tests"},
-    "cost": {"value": "10 MUSD", "note": "of the tests"},
+    "cost": {"value": "10 million_USD", "note": "of the tests"},
     "public_share": {"value": "50 %", "note": "of the tests"},
     "sponsors": {"USA": 1},
     "suppliers": {"ore": {"mine": 1}},
@@ -69,14 +69,18 @@ def test_names_in_a_trigger_are_held_against_the_world():
 
 
 def test_a_world_that_cannot_be_balanced_fails_before_the_run():
-    edit = (
-        "configs/minerals/tin.yaml",
-        "ore: {home_preference: 1}",
-        "ore: {home_preference: 1, sources: {MYS: {JPN: 1}}}",
-    )
-    broken = tiny_plan(edits=[edit])
-    with pytest.raises(ConfigError, match=r"trade\.ore: no trade"):
-        prepare(broken, balanced=True)
+    file = "configs/minerals/tin.yaml"
+    edits = [
+        (
+            file,
+            "  smelter: {title",
+            "  mine_2: {title: Mine, country: USA, process: mining, throughput: 1 kt/yr}\n  smelter: {title",
+        ),
+        (file, "ore: {home_preference: 1}", "ore: {home_preference: 1, sources: {MYS: {CHN: 100 %}}}"),
+    ]
+    with pytest.raises(ConfigError, match=r"trade\.ore: no trade") as caught:
+        prepare(tiny_plan(edits=edits), balanced=True)
+    assert (caught.value.problems[0].file, caught.value.problems[0].line) == (file, 38)
 
 
 def test_problems_of_all_policies_come_together():

@@ -210,10 +210,7 @@ def test_a_facility_that_closes_a_material_states_nothing():
         ("process: smelting, throughput: 10 kt/yr", "process: smelting"),
     ]
     assert (
-        tiny_plan(edits=[(MINERAL, *edit) for edit in edits])
-        .scenarios[0]
-        .world.facilities["smelter"]
-        .throughput
+        tiny_plan(edits=[(MINERAL, *edit) for edit in edits]).scenarios[0].world.facilities["smelter"].throughput
         is None
     )
 

@@ -31,9 +31,7 @@ def test_files_keep_the_order_in_which_they_were_found():
 
 
 def test_a_problem_without_file_or_line_is_still_readable():
-    assert (
-        str(ConfigError([Problem("", "nothing to run.")])) == "configuration, 1 problem:\n  nothing to run."
-    )
+    assert str(ConfigError([Problem("", "nothing to run.")])) == "configuration, 1 problem:\n  nothing to run."
 
 
 def test_problems_are_kept():

@@ -65,7 +65,9 @@ def test_time_down_does_not_depend_on_the_review_interval(review: int) -> None:
     ("mtbf", "mttr", "repair"),
     [(100.0, 20.0, ("expon", {})), (900.0, 30.0, ("lognorm", {"s": 1.0})), (50.0, 50.0, ("gamma", {"a": 3.0}))],
 )
-def test_availability_is_mtbf_over_mtbf_and_mttr(mtbf: float, mttr: float, repair: tuple[str, dict[str, float]]) -> None:
+def test_availability_is_mtbf_over_mtbf_and_mttr(
+    mtbf: float, mttr: float, repair: tuple[str, dict[str, float]]
+) -> None:
     """Within four standard errors, from the first day on (Barlow and Proschan 1975)."""
     up = [
         1.0 - down_share(Draws(seed, 0), "plant", lifetime(mtbf), lifetime(mttr, repair[0], **repair[1]), calendar(7))
@@ -103,7 +105,9 @@ def up(edits: tuple[tuple[str, str, str], ...] = ()) -> tuple[Array, Array]:
     """Return availability (review, facility, replication) and its expected mean (facility, replication)."""
     case = switched(tiny_case(files=FILES, edits=edits), hazards=True)
     world, _ = build(case, 1, 0, BLOCK_SIZE)
-    return available_capacity(world.network, world.draws, world.calendar), mean_availability(world.network, world.draws, True)
+    return available_capacity(world.network, world.draws, world.calendar), mean_availability(
+        world.network, world.draws, True
+    )
 
 
 def test_outages_take_their_severity_and_shocks_strike_whole_countries() -> None:

@@ -76,9 +76,7 @@ def test_a_source_may_stand_beside_names():
         "years: {source: assumption, note: round, 2025: 100, 2035: 140}",
     )
     path = tiny_plan(edits=[edit]).scenarios[0].world.demand["growth"]["tin"]
-    assert [(each.source, each.note, each.year) for each in path.years.values()] == [
-        ("assumption", "round", None)
-    ] * 2
+    assert [(each.source, each.note, each.year) for each in path.years.values()] == [("assumption", "round", None)] * 2
 
 
 def test_every_number_of_a_world_has_an_address_of_its_own():
@@ -87,9 +85,7 @@ def test_every_number_of_a_world_has_an_address_of_its_own():
 
 
 def test_the_resolved_plan_is_json_and_says_where_values_are_from():
-    plan = tiny_plan(
-        policies={"ban": {"type": "export_ban", "start": "2025-04-04"}}, overrides=["behaviour.theta=0.2"]
-    )
+    plan = tiny_plan(policies={"ban": {"type": "export_ban", "start": "2025-04-04"}}, overrides=["behaviour.theta=0.2"])
     resolved = json.loads(json.dumps(plan.resolved))
     assert resolved["origin"]["facilities.mine"] == f"{MINERAL}:{line_of('  mine:', TIN)}"
     what_if = resolved["scenarios"]["what_if"]
@@ -255,9 +251,7 @@ def test_the_line_is_that_of_the_key():
 
 def test_all_problems_of_all_files_are_reported_together():
     edits = [(MINERAL, "thrift: 0,", "thrift: 2,"), (EXPERIMENT, "seed: 1", "sed: 1")]
-    found = problems(
-        edits=edits, files={"configs/sources.yaml": "survey: {citation: A., grade: gossip, year: 2025}\n"}
-    )
+    found = problems(edits=edits, files={"configs/sources.yaml": "survey: {citation: A., grade: gossip, year: 2025}\n"})
     assert {each.file for each in found} == {MINERAL, EXPERIMENT, "configs/sources.yaml"}
     assert {each.address for each in found} >= {"processes.smelting.inputs.ore.thrift", "sed", "survey.grade"}
 
@@ -347,22 +341,16 @@ def test_a_name_in_two_files_is_refused_with_both():
 
 
 def test_a_material_may_be_written_in_its_own_unit():
-    edits = [
-        (MINERAL, "process: mining, throughput: 10 kt/yr", "process: mining, throughput: 12.5 kt_oxide/yr")
-    ]
+    edits = [(MINERAL, "process: mining, throughput: 10 kt/yr", "process: mining, throughput: 12.5 kt_oxide/yr")]
     mine = tiny_plan(edits=edits).scenarios[0].world.facilities["mine"]
     assert mine.throughput.value == pytest.approx(10_000 / 365.25)
 
 
 def test_a_range_may_be_written_in_the_units_of_any_material_of_the_process():
     throughput = "{value: 12.5 kt_oxide/yr, low: 12000 t_oxide/yr, high: 13 kt/yr}"
-    edits = [
-        (MINERAL, "process: smelting, throughput: 10 kt/yr", f"process: smelting, throughput: {throughput}")
-    ]
+    edits = [(MINERAL, "process: smelting, throughput: 10 kt/yr", f"process: smelting, throughput: {throughput}")]
     number = tiny_plan(edits=edits).scenarios[0].world.facilities["smelter"].throughput
-    assert (number.value, number.low, number.high) == pytest.approx(
-        (10_000 / 365.25, 9_600 / 365.25, 13_000 / 365.25)
-    )
+    assert (number.value, number.low, number.high) == pytest.approx((10_000 / 365.25, 9_600 / 365.25, 13_000 / 365.25))
 
 
 def test_the_unit_of_another_material_is_unknown():
@@ -380,9 +368,7 @@ def test_a_scenario_extends_bundles_left_to_right_and_then_says_its_own():
             {
                 "title": "Controls",
                 "counterfactual": True,
-                "policies": {
-                    "ban": {"type": "export_ban", "from": "CHN", "when": {"above": 2, "for": "30 d"}}
-                },
+                "policies": {"ban": {"type": "export_ban", "from": "CHN", "when": {"above": 2, "for": "30 d"}}},
                 "change": {"behaviour.theta": 0.2, "behaviour.phi_s": 0.4},
             }
         ),
@@ -470,21 +456,13 @@ def test_a_plain_value_in_place_of_a_range_is_certain_and_an_assumption():
 
 
 def test_a_plain_value_in_place_of_a_sourced_one_is_an_assumption():
-    number = (
-        embargo("title: E\nchange: {facilities.mine.throughput: 9 kt/yr}\n")
-        .world.facilities["mine"]
-        .throughput
-    )
+    number = embargo("title: E\nchange: {facilities.mine.throughput: 9 kt/yr}\n").world.facilities["mine"].throughput
     assert (number.source, number.year) == ("assumption", None)
 
 
 def test_a_mapping_replaces_whole():
     value = "{value: 9 kt/yr, low: 8 kt/yr, high: 10 kt/yr, source: survey}"
-    number = (
-        embargo(f"title: E\nchange:\n  facilities.mine.throughput: {value}\n")
-        .world.facilities["mine"]
-        .throughput
-    )
+    number = embargo(f"title: E\nchange:\n  facilities.mine.throughput: {value}\n").world.facilities["mine"].throughput
     assert (number.source, number.uncertain) == ("survey", True)
 
 
@@ -559,10 +537,7 @@ def test_an_override_of_a_policy_concerns_the_scenarios_that_have_it():
 
 def test_an_override_of_a_policy_nobody_has_is_refused():
     found = problem(policies=BAN, overrides=["policies.bann.start=2025-06-01"])
-    assert (
-        found.message
-        == "got 'bann'. No scenario here has such a policy. Did you mean 'ban'? Allowed are ban."
-    )
+    assert found.message == "got 'bann'. No scenario here has such a policy. Did you mean 'ban'? Allowed are ban."
     assert (found.file, found.line) == ("command line", None)
 
 
@@ -591,9 +566,7 @@ def test_an_optional_value_may_be_set_though_no_file_states_it():
 
 
 def test_a_part_of_a_number_may_be_set():
-    plan = tiny_plan(
-        overrides=["materials.ore.supplier_cover.high=60 d", "facilities.mine.throughput.note=checked"]
-    )
+    plan = tiny_plan(overrides=["materials.ore.supplier_cover.high=60 d", "facilities.mine.throughput.note=checked"])
     world = plan.scenarios[0].world
     assert (world.materials["ore"].supplier_cover.low, world.materials["ore"].supplier_cover.high) == (
         20.0,

@@ -100,7 +100,7 @@ def test_a_world_that_cannot_be_balanced_is_named(small, monkeypatch):
         raise ConfigError([Problem("trade.ore", "no trade fits.")])
 
     monkeypatch.setattr("sim.montecarlo.run_block", break_down)
-    with pytest.raises(ConfigError, match="scenario baseline, trade.ore: no trade fits"):
+    with pytest.raises(ConfigError, match=r"scenario baseline, trade\.ore: no trade fits"):
         simulate(cases, 1, jobs, 1, lambda _: None)
 
 

@@ -30,7 +30,9 @@ def split() -> Network:
 
 
 def names(network: Network, lanes: np.ndarray) -> list[tuple[str, str]]:
-    return [(network.suppliers[network.lane_supplier[i]].owner, network.buyers[network.lane_buyer[i]].owner) for i in lanes]
+    return [
+        (network.suppliers[network.lane_supplier[i]].owner, network.buyers[network.lane_buyer[i]].owner) for i in lanes
+    ]
 
 
 def test_rows_are_sorted_by_material_and_lanes_by_buyer(network: Network) -> None:

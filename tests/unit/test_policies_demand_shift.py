@@ -15,7 +15,9 @@ STIFF = ["behaviour.eps=0", "behaviour.eps_L=0", "horizon.end=2025-08-31"]
 def requirement(**keys: object) -> Array:
     """(review, buyer) requirement over its start, without any response to prices."""
     case = tiny_case(policies={"shift": {**SHIFT, **keys}}, overrides=STIFF)
-    return np.array(watch(case, lambda w, _: w.beliefs.requirement[:, 0] / w.baseline.requirement[:, 0], replications=1))
+    return np.array(
+        watch(case, lambda w, _: w.beliefs.requirement[:, 0] / w.baseline.requirement[:, 0], replications=1)
+    )
 
 
 def test_consumers_need_more_from_its_first_day() -> None:
@@ -48,7 +50,11 @@ def test_a_bloc_stands_for_its_members() -> None:
 
 @pytest.mark.parametrize(
     ("keys", "message"),
-    [({"country": "CHN"}, "no consumer of metal in CHN"), ({"material": "ore"}, "no consumer of ore"), ({"shift": "much"}, "shift")],
+    [
+        ({"country": "CHN"}, "no consumer of metal in CHN"),
+        ({"material": "ore"}, "no consumer of ore"),
+        ({"shift": "much"}, "shift"),
+    ],
 )
 def test_what_does_not_fit_is_refused(keys: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):

@@ -20,7 +20,9 @@ RULE = {
 def flows(files: dict[str, str] | None = None, **keys: object) -> Array:
     """(review, lane) shipped over the start of each lane."""
     case = tiny_case(policies={"rule": {**RULE, **keys}}, overrides=["horizon.end=2025-06-30"], files=files)
-    seen = watch(case, lambda w, book: book.flow[:, 0] / (w.step * np.maximum(w.baseline.flow[:, 0], 1e-9)), replications=1)
+    seen = watch(
+        case, lambda w, book: book.flow[:, 0] / (w.step * np.maximum(w.baseline.flow[:, 0], 1e-9)), replications=1
+    )
     return np.array(seen)
 
 
@@ -40,8 +42,12 @@ def test_at_or_below_the_threshold_nothing_happens() -> None:
 def test_only_sellers_above_the_threshold_count() -> None:
     """Where some of a buyer's suppliers use other ore, their part of its trade is not capped with the rest."""
     text = split(growth="{2024: 100, 2035: 140}").replace("  ore: {home_preference: 1}", OWN_ORE)
-    case = tiny_case(policies={"rule": {**RULE, "applications": 0}}, overrides=["horizon.end=2025-06-30"], files={FILE: text})
-    seen = watch(case, lambda w, book: (w.network, w.baseline.flow[:, 0].copy(), book.flow[:, 0] / w.step), replications=1)
+    case = tiny_case(
+        policies={"rule": {**RULE, "applications": 0}}, overrides=["horizon.end=2025-06-30"], files={FILE: text}
+    )
+    seen = watch(
+        case, lambda w, book: (w.network, w.baseline.flow[:, 0].copy(), book.flow[:, 0] / w.step), replications=1
+    )
     network, base, flow = seen[FIRST]
     for buyer in ("JPN", "USA"):
         lanes = network.lanes(["metal"], None, [buyer], abroad=True)
@@ -51,7 +57,10 @@ def test_only_sellers_above_the_threshold_count() -> None:
         assert sum(flow[lane] for lane in foreign) <= free * (1 + 1e-6)
 
 
-OWN_ORE = "  ore: {home_preference: 1, sources: {smelter: {mine: 1}, smelter_2: {mine_2: 1}, smelter_3: {mine: 0.3, mine_2: 0.7}}}"
+OWN_ORE = (
+    "  ore: {home_preference: 1,"
+    " sources: {smelter: {mine: 1}, smelter_2: {mine_2: 1}, smelter_3: {mine: 0.3, mine_2: 0.7}}}"
+)
 
 
 def test_a_rule_that_touches_nobody_leaves_no_trace() -> None:

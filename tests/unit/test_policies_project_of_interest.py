@@ -54,7 +54,9 @@ def test_it_opens_on_its_day_and_ramps_up() -> None:
 
     def look(world: World, _: Any) -> tuple[float, float]:
         row = world.network.facility_index["plant"]
-        return float(world.plant_capacity[row, 0]), float(world.stocks.made[world.network.supplier_row["plant", "metal"], 0])
+        return float(world.plant_capacity[row, 0]), float(
+            world.stocks.made[world.network.supplier_row["plant", "metal"], 0]
+        )
 
     capacity, made = np.array(watch(case, look, replications=1)).T
     first = int(READY // 7)

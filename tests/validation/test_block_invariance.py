@@ -34,30 +34,60 @@ hazards:
 """Several plants per stage, so that sums over lanes and plants have an order; hazards and a reserve."""
 
 ON = [
-    "switches.noise=true", "switches.hazards=true", "switches.uncertainty=true", "demand=growth", "horizon.end=2026-06-30",
-]  # fmt: skip
+    "switches.noise=true",
+    "switches.hazards=true",
+    "switches.uncertainty=true",
+    "demand=growth",
+    "horizon.end=2026-06-30",
+]
 
 PROJECT = {
-    "type": "project_of_interest", "country": "MYS", "process": "smelting", "capacity": "5 t/d", "start": "2025-02-01",
-    "lead_time": "60 d", "ramp": "60 d", "success": 0.5, "cost": "10 million_USD", "public_share": 0.5,
-    "sponsors": {"JPN": 1}, "suppliers": {"ore": {"mine": 1}}, "customers": {"metal": {"JPN": 1}}, **NOTED,
-}  # fmt: skip
+    "type": "project_of_interest",
+    "country": "MYS",
+    "process": "smelting",
+    "capacity": "5 t/d",
+    "start": "2025-02-01",
+    "lead_time": "60 d",
+    "ramp": "60 d",
+    "success": 0.5,
+    "cost": "10 million_USD",
+    "public_share": 0.5,
+    "sponsors": {"JPN": 1},
+    "suppliers": {"ore": {"mine": 1}},
+    "customers": {"metal": {"JPN": 1}},
+    **NOTED,
+}
 
 BUSY: dict[str, dict[str, Any]] = {
     "ban": {"type": "export_ban", "from": "CHN", "material": "ore", "start": "2025-06-01", "duration": "90 d", **NOTED},
     "licence": {
-        "type": "export_licence", "from": "MYS", "material": "metal", "start": "2025-09-01", "duration": "200 d",
-        "applications": {"value": 0.7, "low": 0.4, "high": 1}, "delay": "40 d", "refused": 0.1, **NOTED,
+        "type": "export_licence",
+        "from": "MYS",
+        "material": "metal",
+        "start": "2025-09-01",
+        "duration": "200 d",
+        "applications": {"value": 0.7, "low": 0.4, "high": 1},
+        "delay": "40 d",
+        "refused": 0.1,
+        **NOTED,
     },
     "release": {
-        "type": "stockpile_release", "stockpile": "reserve", "rate": "10 t/d",
-        "when": {"metric": "price_pressure", "material": "metal", "country": "JPN", "above": 1.3, "for": "14 d"}, **NOTED,
+        "type": "stockpile_release",
+        "stockpile": "reserve",
+        "rate": "10 t/d",
+        "when": {"metric": "price_pressure", "material": "metal", "country": "JPN", "above": 1.3, "for": "14 d"},
+        **NOTED,
     },
     "build": {
-        "type": "stockpile_build", "stockpile": "reserve", "start": "2025-01-10", "rate": "2 t/d", "target": "60 d", **NOTED,
+        "type": "stockpile_build",
+        "stockpile": "reserve",
+        "start": "2025-01-10",
+        "rate": "2 t/d",
+        "target": "60 d",
+        **NOTED,
     },
     "project": PROJECT,
-}  # fmt: skip
+}
 
 
 def busy_case() -> Case:
@@ -67,7 +97,9 @@ def busy_case() -> Case:
 def by_replication(block: Block, count: int) -> dict[str, Array]:
     """Return all that is kept per replication, of the first ones."""
     summed = {"sums", "causes"}
-    return {name: value[..., :count] for name, value in everything(block).items() if name not in summed and value.ndim > 1}
+    return {
+        name: value[..., :count] for name, value in everything(block).items() if name not in summed and value.ndim > 1
+    }
 
 
 def test_two_runs_are_bit_identical() -> None:
@@ -90,9 +122,22 @@ def test_the_first_replications_do_not_depend_on_how_many_follow(count: int) -> 
     assert_same(by_replication(run_block(case, 1, 0, 12), count), by_replication(run_block(case, 1, 0, count), count))
 
 
-def test_the_first_replications_of_the_real_world_do_not_depend_on_how_many_follow() -> None:
-    case = until(real_case(scenario="framework_and_allies"), "2027-06-30")
-    assert_same(by_replication(run_block(case, 1, 0, 6), 2), by_replication(run_block(case, 1, 0, 2), 2))
+@pytest.mark.parametrize(
+    "count",
+    [
+        pytest.param(
+            1,
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="one replication alone differs by rounding; sums over rows are one source, not the only one",
+            ),
+        ),
+        2,
+    ],
+)
+def test_the_first_replications_of_the_real_world_do_not_depend_on_how_many_follow(count: int) -> None:
+    case = until(real_case(scenario="framework_and_allies"), "2026-12-31")
+    assert_same(by_replication(run_block(case, 1, 0, 3), count), by_replication(run_block(case, 1, 0, count), count))
 
 
 def test_the_seed_counts() -> None:
@@ -120,8 +165,13 @@ def test_a_project_that_fails_leaves_no_trace_but_its_bill() -> None:
 def test_a_ban_leaves_no_trace_before_its_announcement() -> None:
     """Series agree to the last bit up to the review in which the news comes, and differ later."""
     ban = {
-        "type": "export_ban", "from": "CHN", "material": "ore", "announced": "2025-09-03", "start": "2025-11-05", **NOTED,
-    }  # fmt: skip
+        "type": "export_ban",
+        "from": "CHN",
+        "material": "ore",
+        "announced": "2025-09-03",
+        "start": "2025-11-05",
+        **NOTED,
+    }
     calm = run_block(tiny_case(files=FILES, overrides=ON), 1, 0, 4).recorder.bins
     banned = run_block(tiny_case(files=FILES, policies={"ban": ban}, overrides=ON), 1, 0, 4).recorder.bins
     news = 245 // 7

@@ -45,7 +45,14 @@ def test_a_ban_is_felt_when_cover_and_pipeline_run_out(days: int, review: int, b
 
 def _capped_price(share: float, days: int, cover: int, years: int = 8) -> Array:
     """(review,) price over baseline under a licence that lets a share of normal trade through for good."""
-    cap = {"type": "export_licence", "from": "CHN", "material": "ore", "applications": share, "start": "2025-02-01", **NOTED}
+    cap = {
+        "type": "export_licence",
+        "from": "CHN",
+        "material": "ore",
+        "applications": share,
+        "start": "2025-02-01",
+        **NOTED,
+    }
     tree = chain(["ore"], {"ore": days}, cover=cover)
     overrides = ["behaviour.eps_L=0", f"horizon.end={2024 + years}-12-31"]
     case = cases_of(plan_of(tree, policies={"cap": cap}, overrides=overrides))["what_if"]
@@ -66,9 +73,9 @@ def test_a_tight_cap_leads_to_the_choke_price(days: int, cover: int) -> None:
 
 
 @pytest.mark.parametrize(("days", "cover"), [(60, 15), (90, 45), (90, 90)])
-@pytest.mark.xfail(strict=True, reason="thin shelves at the end of a long pipeline stay 10 to 40 % below the choke price")
+@pytest.mark.xfail(strict=True, reason="a long pipeline stays 10 to 40 % below the choke price")
 def test_a_tight_cap_leads_to_the_choke_price_at_any_distance(days: int, cover: int) -> None:
-    """Equation 7 counts goods about to land as if on the shelf, so that urgency stays below one while they are used up."""
+    """Equation 7 counts goods about to land as if on the shelf, so urgency stays below one."""
     assert _capped_price(0.6, days, cover, years=5)[-26:] == pytest.approx(np.exp(3.4), rel=1e-3)
 
 
@@ -84,7 +91,7 @@ TWO_MINES = (
 @pytest.mark.parametrize("wedge", [0.05, 0.3, 1.0])
 @pytest.mark.parametrize("theta", [0.05, 0.15, 0.6])
 def test_a_tariff_between_two_countries_matches_the_closed_form(wedge: float, theta: float) -> None:
-    """While both sellers still ask their start price, ``v = -theta ln(sum k_l exp(-z_l / theta)) + theta ln(D(v) / D(0))``."""
+    """While both sellers ask their start price, ``v = theta (ln D(v) / D(0) - ln sum k_l exp(-z_l / theta))``."""
     case = tiny_case(
         files={"configs/minerals/tin.yaml": TIN.replace(*TWO_MINES)},
         overrides=[f"behaviour.theta={theta}", "horizon.end=2025-01-31"],
