@@ -226,7 +226,8 @@ class Policy(Section):
         duration = None if self.duration is None else draws.number(self.duration)
         end = never if self.end is None else day(draws.number(self.end))  # type: ignore[arg-type]
         if self.when is not None:
-            return Window(never, never, end, Watch(self.when, draws), duration, -start if self.start is None else start)
+            not_before = -start if self.start is None else start
+            return Window(never, never, np.asarray(end), Watch(self.when, draws), duration, np.asarray(not_before))
         if duration is not None:
             end = start + duration
         return Window(np.asarray(announced), np.asarray(start), np.asarray(end), None, duration)
