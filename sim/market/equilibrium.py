@@ -62,9 +62,6 @@ SLOPE_ACCEPTED = 0.5  # of the initial slope: an overshoot below this is not wor
 LINE_SEARCH = 30
 SLACK = 0.8  # a row shipping less than this share of its capacity was not binding
 PRICE_TOLERANCE = 1e-12  # of a buyer's balance; far below any tolerance of the rows
-LAST_STEP = 1e-7
-"""A Newton step on a buyer's price below this is taken without looking again."""
-
 PRICE_ITERATIONS = 200
 # Tilts the dual towards the floors: rows that coincide then share their rent equally. Its bias, of
 # this order relative to a row's shipments, stays far below any sensible tolerance.
@@ -303,11 +300,6 @@ def _solve_price(buyer: Record, licences: Records, plain: float, theta: float, v
             growth = uncapped / (inflow * theta) - slope / wanted
             if growth > 0.0:
                 target = v - gap / growth
-                if abs(target - v) < LAST_STEP and V_LOW < target < v_max:
-                    # Newton's error is the square of the step: exp(dv / theta) by its series, and done.
-                    x = (target - v) / theta
-                    buyer.price = target
-                    return scale * (1.0 + x * (1.0 + 0.5 * x))
         if too_high:
             high, high_known = v, True
         else:
