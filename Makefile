@@ -8,6 +8,9 @@ SEED         ?=
 SET          ?=
 JOBS         ?= 2
 
+# One thread for linear algebra: its matrices are tiny, and two workers share the cores.
+export OPENBLAS_NUM_THREADS ?= 1
+
 VENV := .venv
 BIN  := $(VENV)/bin
 PIP  := $(BIN)/python -m pip -q --disable-pip-version-check
