@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sim.config import schema
 
 Index = NDArray[np.int64]
+Names = tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,7 @@ class Network:
         self.facility_index = {name: i for i, name in enumerate(self.facilities)}
         self.suppliers = tuple(row for m in self.materials for row in self._suppliers_of(m))
         self.buyers = tuple(row for m in self.materials for row in self._buyers_of(m))
+        self._found_lanes: dict[tuple[Names, Names, Names, bool], Index] = {}
         lanes = [(b, s) for b in range(len(self.buyers)) for s in self._lanes_into(b)]
         self.lane_buyer: Index = np.array([b for b, _ in lanes], dtype=np.int64)
         self.lane_supplier: Index = np.array([s for _, s in lanes], dtype=np.int64)
@@ -298,7 +300,19 @@ class Network:
             None matches all; countries, blocs and facilities by name.
         abroad : bool
             Only lanes that leave the supplier's country.
+
+        Returns
+        -------
+        (lane,) int, read-only
+            Remembered, because policies ask again at each review.
         """
+        key = (_tuple(materials), _tuple(origin), _tuple(destination), abroad)
+        if key not in self._found_lanes:
+            self._found_lanes[key] = self._find_lanes(*key)
+            self._found_lanes[key].setflags(write=False)
+        return self._found_lanes[key]
+
+    def _find_lanes(self, materials: Names, origin: Names, destination: Names, abroad: bool) -> Index:
         wanted = None if materials is None else {self.material_index[name] for name in materials}
         sellers = None if origin is None else self.expand(origin)
         takers = None if destination is None else self.expand(destination)
@@ -380,3 +394,7 @@ class ProcessRows:
             np.array(inputs, dtype=np.int64).reshape(len(record.inputs), len(members), -1 if inputs else 0),
             np.array(outputs, dtype=np.int64).reshape(len(record.outputs), len(members)),
         )
+
+
+def _tuple(names: Iterable[str] | None) -> Names:
+    return None if names is None else tuple(names)

@@ -124,7 +124,6 @@ Tonnes = Annotated[Number, reads("t")]
 Flow = Annotated[Number, reads("t/d")]
 Price = Annotated[Number, reads("USD/t")]
 Money = Annotated[Number, reads("USD")]
-PerDay = Annotated[Number, reads("1/d")]
 Date = Annotated[Number, reads("date", None)]
 
 
