@@ -6,7 +6,8 @@ import time
 
 import numpy as np
 
-from sim.market.equilibrium import MarketTopology, clear_markets
+from sim.market.clearing import clear_markets
+from sim.market.equilibrium import MarketTopology
 
 SIZE, REPLICATIONS, REVIEWS = 8, 128, 200
 

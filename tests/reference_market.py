@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq, minimize
 
-from sim.market.equilibrium import MarketTopology, clear_markets
+from sim.market.clearing import clear_markets
+from sim.market.equilibrium import CLOSED, ROUNDING, MarketTopology, clear_busy_markets
+from sim.market.quiet import clear_quiet_markets
 
 Array = npt.NDArray[np.float64]
 V_MAX = float(np.log(30.0))
@@ -52,28 +54,54 @@ class Solution(NamedTuple):
 
 
 def clear(case: Case, tolerance: float = 1e-5, start: Solution | None = None) -> Solution:
-    """Return the kernel's solution, from a cold start or from another solution."""
-    c, t = case, case.topology
-    shape = c.theta.shape[1]
-    cold = Solution(
-        np.full_like(c.available, -np.inf),
-        np.zeros_like(c.gate_cap),
-        np.zeros_like(c.demand_flow),
-        np.full_like(c.weight, np.nan),
-        np.full_like(c.licence_cap, np.nan),
-        np.full_like(c.demand_flow, np.nan),
-        np.zeros((t.supplier_ptr.size - 1, shape), np.int64),
-    )
-    if start is not None:
-        cold = cold._replace(
-            shadow=start.shadow.copy(), gate_shadow=start.gate_shadow.copy(), log_price=start.log_price.copy()
-        )
-    clear_markets(
-        t, c.weight, c.wedge, c.theta, c.demand_flow, c.demand_elasticity, c.demand_stock,
+    """Return the solution, from a cold start or from another solution."""
+    solution = _started(case, start)
+    clear_markets(*_arguments(case), tolerance, *solution)
+    return solution
+
+
+def clear_by_newton(case: Case, tolerance: float = 1e-5) -> Solution:
+    """Return the Newton kernel's solution, from a cold start."""
+    solution = _started(case, None)
+    clear_busy_markets(*_arguments(case), tolerance, *solution, np.zeros(case.theta.shape, dtype=np.bool_))
+    return solution
+
+
+def clear_if_quiet(case: Case) -> tuple[Solution, npt.NDArray[np.bool_]]:
+    """Return what the pass over quiet markets found, and where it did, (market, replication)."""
+    c, solution, done = case, _started(case, None), np.zeros(case.theta.shape, dtype=np.bool_)
+    clear_quiet_markets(
+        c.topology, c.weight, c.wedge, c.theta, c.demand_flow, c.demand_elasticity, c.demand_stock,
         c.demand_stock_rate, c.demand_offset, c.demand_cap, c.available, c.floor, c.supplier_scale,
-        c.gate_cap, c.gate_scale, c.licence_cap, c.licence_scale, c.v_max, tolerance, *cold,
+        c.gate_cap, c.licence_cap, c.licence_scale, c.v_max, CLOSED, 4.0 * ROUNDING, *solution, done,
     )  # fmt: skip
-    return cold
+    return solution, done
+
+
+def _arguments(case: Case) -> tuple[object, ...]:
+    c = case
+    return (
+        c.topology, c.weight, c.wedge, c.theta, c.demand_flow, c.demand_elasticity, c.demand_stock,
+        c.demand_stock_rate, c.demand_offset, c.demand_cap, c.available, c.floor, c.supplier_scale,
+        c.gate_cap, c.gate_scale, c.licence_cap, c.licence_scale, c.v_max,
+    )  # fmt: skip
+
+
+def _started(case: Case, start: Solution | None) -> Solution:
+    cold = Solution(
+        np.full_like(case.available, -np.inf),
+        np.zeros_like(case.gate_cap),
+        np.zeros_like(case.demand_flow),
+        np.full_like(case.weight, np.nan),
+        np.full_like(case.licence_cap, np.nan),
+        np.full_like(case.demand_flow, np.nan),
+        np.zeros(case.theta.shape, np.int64),
+    )
+    if start is None:
+        return cold
+    return cold._replace(
+        shadow=start.shadow.copy(), gate_shadow=start.gate_shadow.copy(), log_price=start.log_price.copy()
+    )
 
 
 def make_topology(

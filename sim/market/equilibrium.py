@@ -50,6 +50,7 @@ from numba import njit
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 CLOSED = 1e-6  # a capacity below this share of its baseline closes its lanes
 V_LOW = -50.0  # a buyer who wants nothing even at exp(-50) of its price wants nothing
@@ -970,7 +971,7 @@ def _impute(
 
 # Only the entry is cached: it contains the helpers, and a stale cache never names a private type.
 @njit(cache=True)
-def clear_markets(
+def clear_busy_markets(
     topology: MarketTopology,
     weight: Array,
     wedge: Array,
@@ -997,52 +998,22 @@ def clear_markets(
     licence_shadow: Array,
     delivered: Array,
     iterations: Index,
+    done: Mask,
 ) -> None:
-    """Clear all markets of one review in every replication, filling the last seven arguments.
+    """Clear the markets that are not ``done`` (market, replication).
 
-    Quantities are tonnes per review; prices are logs relative to each buyer's baseline price. Arrays
-    are C-contiguous, replication last.
-
-    Parameters
-    ----------
-    topology : MarketTopology
-    weight : (lane, replication), t
-        Volume of the relationship, K D; 0 closes the lane.
-    wedge : (lane, replication), log
-    theta : (market, replication), at least 0.01
-        Dispersion: 0 would be one world price, large is rigid contracts.
-    demand_flow, demand_stock, demand_offset, demand_cap : (buyer, replication), t
-        D(v) = clip(flow exp(-elasticity v) + stock exp(-stock_rate v) + offset, 0, cap); flow and
-        stock are not negative.
-    demand_elasticity, demand_stock_rate : (buyer, replication), 1, not negative
-    available : (supplier, replication), t
-        Stock on offer; may be inf. At or below 1e-6 of ``supplier_scale`` its lanes close.
-    floor : (supplier, replication), log
-        Reserve price.
-    supplier_scale, gate_scale, licence_scale : (supplier | gate | licence, replication), t
-        Baseline quantities, which say what is negligible.
-    gate_cap, licence_cap : (gate | licence, replication), t
-        Capacities; inf leaves the market as if the gate did not exist.
-    v_max : float, positive
-        Log price of the backstop substitute.
-    tolerance : float, at least 1e-8
-        Largest miss of a capacity, relative to max(capacity, 1e-3 baseline).
-    shadow, gate_shadow, log_price : (supplier | gate | buyer, replication), log; in and out
-        Solution of the last review in, of this one out; -inf starts a row at its floor, which is best
-        for suppliers that were at theirs. The log price of a buyer with lanes who would take nothing at
-        any price is -50: use ``delivered``.
-    flow : (lane, replication), t; out
-    licence_shadow : (licence, replication), log, not negative; out
-    delivered : (buyer, replication), log; out
-    iterations : (market, replication); out
-        Newton steps, negative where the market did not converge.
+    Arguments are those of `sim.market.clearing.clear_markets`.
     """
     market = _make_scratch(topology)
-    flow[:] = 0.0
     for m in range(theta.shape[0]):
         suppliers = topology.supplier_ptr[m + 1] - topology.supplier_ptr[m]
         first = topology.buyer_ptr[m]
+        first_lane, last_lane = topology.lane_ptr[first], topology.lane_ptr[topology.buyer_ptr[m + 1]]
         for r in range(theta.shape[1]):
+            if done[m, r]:
+                continue
+            for lane in range(first_lane, last_lane):
+                flow[lane, r] = 0.0
             th = theta[m, r]
             n = _load_rows(
                 m, r, topology, available, floor, supplier_scale, gate_cap, gate_scale, shadow, gate_shadow,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sim.calendar import Phase
 from sim.gates import Cap
 from sim.lanes import adapt_relations, mean_lead, relations_now, sum_by_buyer, sum_by_supplier
-from sim.market.equilibrium import clear_markets
+from sim.market.clearing import clear_markets
 from sim.market.orders import Demand, order_demand, scarcity_price, shelf_gap, urgency_window
 from sim.market.prices import CAUSES, attribute, pass_on_costs
 from sim.nodes.consumers import noise_path

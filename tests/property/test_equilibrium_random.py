@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.reference_market import Case, Plain, clear, kkt_residual, random_case, relabel, stack, stacked
+from tests.reference_market import (
+    Case,
+    Plain,
+    clear,
+    clear_by_newton,
+    clear_if_quiet,
+    kkt_residual,
+    random_case,
+    relabel,
+    stack,
+    stacked,
+)
 
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=100, deadline=None, derandomize=True)
@@ -58,6 +69,28 @@ def test_larger_markets_always_converge(batch: int) -> None:
         solution = clear(case)
         assert solution.iterations[0, 0] >= 0, (batch, k)
         assert kkt_residual(Plain(case), solution) < 1e-5, (batch, k)
+
+
+@pytest.mark.parametrize("batch", range(4))
+def test_quiet_markets_solve_to_the_same_as_newton(batch: int) -> None:
+    """Prices, flows, rents of licences and of what is closed; half the markets have stock to spare."""
+    quiet = 0
+    for k in range(250):
+        case = case_of(9, batch, k)
+        case.gate_cap[:] = np.inf
+        if k % 2:
+            case.available[case.available > case.supplier_scale * 1e-6] *= 20.0
+        mine, done = clear_if_quiet(case)
+        if not done[0, 0]:
+            continue
+        quiet += 1
+        newton = clear_by_newton(case, 1e-8)
+        assert kkt_residual(Plain(case), mine) < 1e-8, k
+        np.testing.assert_allclose(mine.delivered, newton.delivered, atol=1e-7, err_msg=str(k))
+        np.testing.assert_allclose(mine.shadow, newton.shadow, atol=1e-7, err_msg=str(k))
+        np.testing.assert_allclose(mine.licence_shadow, newton.licence_shadow, atol=1e-7, err_msg=str(k))
+        np.testing.assert_allclose(mine.flow, newton.flow, rtol=1e-6, atol=1e-9 * case.weight.max(), err_msg=str(k))
+    assert quiet >= 30  # the others sell out, or start too far from the solution
 
 
 @few
