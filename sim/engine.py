@@ -215,17 +215,19 @@ def _drop_levers(world: World) -> Steps:
 
 def _openings(world: World) -> Steps:
     """Ramp up plants of the configuration that open after the start."""
-    later = {name: facility for name, facility in world.network.world.facilities.items() if facility.opens is not None}
-    draws = world.draws
-    while later:
+    network, draws = world.network, world.draws
+    later = [(name, plant) for name, plant in network.world.facilities.items() if plant.opens is not None]
+    if not later:
+        return
+    opens = np.array([world.calendar.day(draws.number(plant.opens)) for _, plant in later])  # type: ignore[arg-type]
+    instant = np.full(draws.replications, 1e-9)
+    ramp = np.array([instant if plant.ramp is None else draws.number(plant.ramp) for _, plant in later])
+    capacity = np.array([draws.number(plant.throughput) for _, plant in later])  # type: ignore[arg-type]
+    while True:
         yield world.next(Phase.POLICIES, 1)
-        for name, facility in later.items():
-            assert facility.opens is not None and facility.throughput is not None
-            opens = world.calendar.day(draws.number(facility.opens))  # type: ignore[arg-type]
-            ramp = np.maximum(draws.number(facility.ramp), 1e-9) if facility.ramp is not None else 1e-9
-            level = np.clip((world.day + 0.5 * world.step - opens) / ramp, 0.0, 1.0)
-            if level.any():
-                world.open_plant(name, draws.number(facility.throughput), level)
+        level = np.clip((world.day + 0.5 * world.step - opens) / np.maximum(ramp, 1e-9), 0.0, 1.0)
+        for i in np.flatnonzero(level.any(axis=1)):
+            world.open_plant(later[i][0], capacity[i], level[i])
 
 
 def _update_lanes(world: World) -> Steps:

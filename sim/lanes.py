@@ -1,4 +1,4 @@
-"""Compiled sums and shipments over lanes; replication is the last, contiguous axis throughout."""
+"""Compiled shipments and relationships over lanes; replication is the last, contiguous axis throughout."""
 
 from __future__ import annotations
 
@@ -10,64 +10,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
-@njit(cache=True)
-def sum_by_buyer(values: Array, lane_ptr: Index, out: Array) -> Array:
-    """Sum lane values over each buyer's lanes, in lane order.
-
-    Parameters
-    ----------
-    values : (lane, replication) float
-    lane_ptr : (buyer + 1,) int
-    out : (buyer, replication) float
-        Overwritten and returned.
-    """
-    for b in range(lane_ptr.size - 1):
-        row = out[b]
-        row[:] = 0.0
-        for lane in range(lane_ptr[b], lane_ptr[b + 1]):
-            row += values[lane]
-    return out
-
-
-@njit(cache=True)
-def sum_by_supplier(values: Array, lane_supplier: Index, out: Array) -> Array:
-    """Sum lane values over each supplier's lanes, in lane order.
-
-    Parameters
-    ----------
-    values : (lane, replication) float
-    lane_supplier : (lane,) int
-    out : (supplier, replication) float
-        Overwritten and returned.
-    """
-    out[:] = 0.0
-    for lane in range(lane_supplier.size):
-        out[lane_supplier[lane]] += values[lane]
-    return out
-
-
-@njit(cache=True)
-def sum_by_group(values: Array, lanes: Index, ptr: Index, out: Array) -> Array:
-    """Sum lane values over groups of lanes that need not lie together.
-
-    Parameters
-    ----------
-    values : (lane, replication) float
-    lanes : (member,) int
-        Lanes of all groups, one group after the other.
-    ptr : (group + 1,) int
-        Group g holds ``lanes[ptr[g]:ptr[g + 1]]``.
-    out : (group, replication) float
-        Overwritten and returned.
-    """
-    for g in range(ptr.size - 1):
-        out[g, :] = 0.0
-        for i in range(ptr[g], ptr[g + 1]):
-            out[g] += values[lanes[i]]
-    return out
-
-
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def ship(
     pipeline: Array,
     returning: Array,
@@ -108,50 +51,61 @@ def ship(
     float
         Longest wait in reviews, to check that the ring is long enough.
     """
-    lanes, reps = pipeline.shape[1], pipeline.shape[2]
+    lanes, reps, slots = pipeline.shape[1], pipeline.shape[2], pipeline.shape[0]
     longest = 0.0
     shipped[:] = 0.0
     received[:] = 0.0
     back[:] = 0.0
     for lane in range(lanes):
         seller, buyer = lane_supplier[lane], lane_buyer[lane]
+        held, used = False, False
+        for r in range(reps):
+            held = held or border_share[lane, r] > 0.0
+            used = used or flow[lane, r] > 0.0
+        if not used:
+            continue
+        for r in range(reps):
+            shipped[seller, r] += flow[lane, r]
+            received[buyer, r] += flow[lane, r]
         for r in range(reps):
             amount = flow[lane, r]
             if amount == 0.0:
                 continue
-            shipped[seller, r] += amount
-            received[buyer, r] += amount
-            waiting = amount * border_share[lane, r]
             steps = lead_time[lane, r] / review
-            _land(pipeline, head, lane, r, amount - waiting, steps)
-            if waiting > 0.0:
+            if held and border_share[lane, r] > 0.0:
+                waiting = amount * border_share[lane, r]
+                amount -= waiting
                 late = steps + border_days[lane, r] / review
                 returns = waiting * refused[lane, r]
-                _land(pipeline, head, lane, r, waiting - returns, late)
+                _land(pipeline, head, slots, lane, r, waiting - returns, late)
                 if returns > 0.0:
-                    _land(returning, head, seller, r, returns, max(1.0, border_days[lane, r] / review))
+                    _land(returning, head, slots, seller, r, returns, max(1.0, border_days[lane, r] / review))
                     received[buyer, r] -= returns
                     back[seller, r] += returns
-                steps = late
+                longest = max(longest, late)
+            _land(pipeline, head, slots, lane, r, amount, steps)
             longest = max(longest, steps)
     return longest
 
 
-@njit(cache=True)
-def _land(ring: Array, head: int, row: int, r: int, amount: float, steps: float) -> None:
-    """Add an amount that lands ``steps`` reviews from now (the slot at ``head`` is one review away)."""
-    slots = ring.shape[0]
-    whole = int(steps)
-    late = steps - whole
-    first = (head + whole - 1) % slots
+@njit(error_model="numpy")
+def _land(ring: Array, head: int, slots: int, row: int, r: int, amount: float, steps: float) -> None:
+    """Add an amount that lands ``steps`` reviews from now (the slot at ``head`` is one review away).
+
+    What would land beyond the ring is put into its last slots; `ship` says how long the ring must be.
+    """
+    whole = min(int(steps), slots)
+    late = steps - int(steps)
+    first = head + whole - 1
+    first = first - slots if first >= slots else first
+    first = first + slots if first < 0 else first
+    ring[first, row, r] += amount * (1.0 - late)
     if late > 0.0:
-        ring[first, row, r] += amount * (1.0 - late)
-        ring[(first + 1) % slots, row, r] += amount * late
-    else:
-        ring[first, row, r] += amount
+        second = first + 1 if first + 1 < slots else 0
+        ring[second, row, r] += amount * late
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def landing_within(
     pipeline: Array, head: int, days: Array, review: float, lane_ptr: Index, slots_ahead: int, out: Array
 ) -> Array:
@@ -171,15 +125,19 @@ def landing_within(
         out[b, :] = 0.0
         for k in range(slots_ahead):
             slot = (head + k) % slots
+            longest = 0.0
+            for r in range(reps):
+                longest = max(longest, days[b, r])
+            if longest <= k * review:
+                break
             for lane in range(lane_ptr[b], lane_ptr[b + 1]):
                 for r in range(reps):
-                    share = (days[b, r] - k * review) / review
-                    if share > 0.0:
-                        out[b, r] += min(share, 1.0) * pipeline[slot, lane, r]
+                    share = min(max((days[b, r] - k * review) / review, 0.0), 1.0)
+                    out[b, r] += share * pipeline[slot, lane, r]
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def relations_now(
     relation: Array, growth: Array, scale: Array, opened: Array, release: Array, lane_buyer: Index, out: Array
 ) -> Array:
@@ -195,11 +153,13 @@ def relations_now(
     """
     for lane in range(lane_buyer.size):
         b = lane_buyer[lane]
-        out[lane] = relation[lane] * growth[b] * scale[b] * opened[lane] + release[lane]
+        for r in range(out.shape[1]):
+            factor = growth[b, r] * scale[b, r]
+            out[lane, r] = relation[lane, r] * factor * opened[lane, r] + release[lane, r]
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def adapt_relations(
     relation: Array,
     flow: Array,
@@ -229,19 +189,26 @@ def adapt_relations(
     growth, scale : (buyer, replication) float
     tau_k, tau_0 : (replication,) float, d
     """
+    reps = relation.shape[1]
+    follow, recall = review / tau_k, review / tau_0
+    inverse = np.empty(reps)
+    last = -1
     for lane in range(lane_buyer.size):
         b = lane_buyer[lane]
-        for r in range(relation.shape[1]):
-            factor = growth[b, r] * scale[b, r]
-            origin = baseline[lane, r] / factor if factor > 0.0 else 0.0
-            if origin > 0.0:
-                old = relation[lane, r]
-                traded = (flow[lane, r] / review - release[lane, r]) / factor
-                new = old + review * ((traded - old) / tau_k[r] + (origin - old) / tau_0[r])
-                relation[lane, r] = max(new, floor * origin)
+        if b != last:
+            last = b
+            for r in range(reps):
+                factor = growth[b, r] * scale[b, r]
+                inverse[r] = 1.0 / factor if factor > 0.0 else 0.0
+        for r in range(reps):
+            old = relation[lane, r]
+            origin = baseline[lane, r] * inverse[r]
+            traded = (flow[lane, r] / review - release[lane, r]) * inverse[r]
+            new = max(old + follow[r] * (traded - old) + recall[r] * (origin - old), floor * origin)
+            relation[lane, r] = new if origin > 0.0 else old
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def mean_lead(
     weight: Array, lead_time: Array, border_days: Array, border_share: Array, lane_ptr: Index, out: Array
 ) -> Array:
@@ -255,14 +222,96 @@ def mean_lead(
     out : (buyer, replication) float, d
         Overwritten and returned; the plain mean where a buyer has no baseline flow.
     """
+    reps = out.shape[1]
+    total, plain = np.empty(reps), np.empty(reps)
     for b in range(lane_ptr.size - 1):
         start, end = lane_ptr[b], lane_ptr[b + 1]
-        for r in range(out.shape[1]):
-            total, days, plain = 0.0, 0.0, 0.0
-            for lane in range(start, end):
+        out[b, :] = 0.0
+        total[:] = 0.0
+        plain[:] = 0.0
+        for lane in range(start, end):
+            for r in range(reps):
                 wait = lead_time[lane, r] + border_days[lane, r] * border_share[lane, r]
-                total += weight[lane, r]
-                days += weight[lane, r] * wait
-                plain += wait
-            out[b, r] = days / total if total > 0.0 else plain / max(end - start, 1)
+                total[r] += weight[lane, r]
+                out[b, r] += weight[lane, r] * wait
+                plain[r] += wait
+        for r in range(reps):
+            out[b, r] = out[b, r] / total[r] if total[r] > 0.0 else plain[r] / max(end - start, 1)
     return out
+
+
+@njit(cache=True, error_model="numpy")
+def enter_offtakes(
+    relation: Array, lanes: Index, offtake: Index, volume: Array, change: Array, growth: Array, lane_buyer: Index
+) -> None:
+    """Let new lanes join relationships with what their ramp added since the last review; never below zero.
+
+    Parameters
+    ----------
+    relation : (lane, replication) float, t/d
+        Changed in place; without growth.
+    lanes, offtake : (entry,) int
+        Lane of each entry and the offtake whose ramp it follows.
+    volume : (entry, replication) float, t/d
+    change : (offtake, replication) float
+    growth : (buyer, replication) float
+    """
+    for i in range(lanes.size):
+        lane = lanes[i]
+        b = lane_buyer[lane]
+        for r in range(relation.shape[1]):
+            relation[lane, r] += volume[i, r] * change[offtake[i], r] / growth[b, r]
+    for i in range(lanes.size):
+        lane = lanes[i]
+        for r in range(relation.shape[1]):
+            relation[lane, r] = max(relation[lane, r], 0.0)
+
+
+@njit(cache=True, error_model="numpy")
+def lanes_today(
+    baseline: Array,
+    growth: Array,
+    lane_buyer: Index,
+    lanes: Index,
+    offtake: Index,
+    volume: Array,
+    ramp: Array,
+    normal: Array,
+    scaled: Array,
+    scale: Array,
+) -> None:
+    """Fill lane volumes with growth and offtakes, then rescaled so that no buyer's contracts sum to more than before.
+
+    Parameters
+    ----------
+    baseline : (lane, replication) float, t/d
+    growth : (buyer, replication) float
+    lanes, offtake, volume, ramp
+        As of `enter_offtakes`.
+    normal, scaled : (lane, replication) float, t/d
+        Overwritten: before and after rescaling.
+    scale : (buyer, replication) float
+        Overwritten: 1 to the last bit where nothing was added.
+    """
+    reps = baseline.shape[1]
+    before, after = np.zeros(scale.shape), np.zeros(scale.shape)
+    for lane in range(lane_buyer.size):
+        b = lane_buyer[lane]
+        for r in range(reps):
+            normal[lane, r] = baseline[lane, r] * growth[b, r]
+            before[b, r] += normal[lane, r]
+    for i in range(lanes.size):
+        for r in range(reps):
+            normal[lanes[i], r] += volume[i, r] * ramp[offtake[i], r]
+    for lane in range(lane_buyer.size):
+        b = lane_buyer[lane]
+        for r in range(reps):
+            after[b, r] += normal[lane, r]
+    for b in range(scale.shape[0]):
+        for r in range(reps):
+            less = before[b, r] > 0.0 and after[b, r] > before[b, r]
+            scale[b, r] = before[b, r] / after[b, r] if less else 1.0
+    for lane in range(lane_buyer.size):
+        b = lane_buyer[lane]
+        for r in range(reps):
+            scaled[lane, r] = normal[lane, r] * scale[b, r]

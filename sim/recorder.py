@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from sim.balance import Baseline
 from sim.calendar import Calendar
-from sim.lanes import sum_by_supplier
 from sim.network import Network
+from sim.sums import sum_by_supplier
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]

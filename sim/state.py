@@ -6,15 +6,14 @@ replication: initial + made = used + left unrecovered + stocks + under way.
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.balance import Baseline
 from sim.errors import EngineError
-from sim.lanes import landing_within, ship, sum_by_buyer
+from sim.lanes import landing_within, ship
 from sim.network import Index, Network
+from sim.sums import add_by_material, enter, sum_by_buyer, take
 
 Array = NDArray[np.float64]
 
@@ -90,14 +89,11 @@ class Stocks:
 
     def make(self, rows: Index, amount: Array) -> None:
         """Add new output to suppliers' stocks."""
-        self.supplier[rows] += amount
-        self.made[rows] += amount
+        enter(rows, amount, self.supplier, self.made)
 
     def use(self, rows: Index, amount: Array) -> None:
         """Use metal on hand; never more than there is."""
-        taken = np.minimum(amount, self.buyer[rows])
-        self.buyer[rows] -= taken
-        self.used[rows] += taken
+        take(rows, amount, self.buyer, self.used)
 
     def leave(self, rows: Index, amount: Array) -> None:
         """Leave part of an output unrecovered."""
@@ -158,27 +154,21 @@ class Stocks:
         ahead = min(int(np.ceil(days.max(initial=0.0) / self.review)), self.pipeline.shape[0])
         return landing_within(self.pipeline, self.head, days, self.review, self.network.lane_ptr, ahead, out)
 
-    def _by_material(self, suppliers: Array, buyers: Array) -> Array:
-        total = np.zeros((len(self.network.materials), suppliers.shape[1]))
-        for m, (s, b) in enumerate(zip(self._supplier_slices(), self._buyer_slices(), strict=True)):
-            total[m] = suppliers[s].sum(axis=0) + buyers[b].sum(axis=0)
-        return total
-
-    def _supplier_slices(self) -> list[slice]:
-        bounds = self.network.ranges(self.network.supplier_material)
-        return [slice(a, b) for a, b in pairwise(bounds)]
-
-    def _buyer_slices(self) -> list[slice]:
-        bounds = self.network.ranges(self.network.buyer_material)
-        return [slice(a, b) for a, b in pairwise(bounds)]
-
     def _present(self) -> Array:
-        return self._by_material(self.supplier + self.in_return, self.buyer + self.in_transit)
+        """Return what is in stock or under way, (material, replication)."""
+        network, out = self.network, np.zeros((len(self.network.materials), self.supplier.shape[1]))
+        for values in (self.supplier, self.in_return):
+            add_by_material(values, network.supplier_material, out)
+        for values in (self.buyer, self.in_transit):
+            add_by_material(values, network.buyer_material, out)
+        return out
 
     def imbalance(self) -> Array:
         """Return the relative error of the ledger, (material, replication)."""
-        given = self._initial + self._by_material(self.made, np.zeros_like(self.used))
-        gone = self._by_material(self.left, self.used) + self._present()
+        network, given, gone = self.network, self._initial.copy(), self._present()
+        add_by_material(self.made, network.supplier_material, given)
+        add_by_material(self.left, network.supplier_material, gone)
+        add_by_material(self.used, network.buyer_material, gone)
         return np.asarray(np.abs(given - gone) / np.maximum(np.maximum(given, gone), 1e-12))
 
     def check(self, day: float) -> None:

@@ -5,6 +5,7 @@ Nodes and policies never import each other; they meet here.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
@@ -17,11 +18,12 @@ from sim.calendar import Calendar, Phase
 from sim.config import schema
 from sim.draws import Draws
 from sim.gates import Cap, Gates
-from sim.lanes import sum_by_buyer, sum_by_group
+from sim.lanes import lanes_today
 from sim.levers import Levers
 from sim.network import Network
 from sim.recorder import Recorder
 from sim.state import Beliefs, Stocks
+from sim.sums import sum_by_group
 
 Array = NDArray[np.float64]
 
@@ -136,6 +138,9 @@ class World:
         self.independent_of, self.policies = independent_of, policies
         self.recorder = Recorder(network, baseline, calendar, draws.replications)
         self.lane_flow = baseline.flow * float(self.step)
+        self._offtakes_of = defaultdict[str | None, list[int]](list)
+        for number, offtake in enumerate(network.blueprint.offtakes):
+            self._offtakes_of[offtake.plant].append(number)
         self.plant_capacity = np.zeros_like(baseline.throughput)
         self.lane_baseline, self.lane_normal = baseline.flow.copy(), baseline.flow.copy()
         self.lane_scale = np.ones_like(baseline.requirement)
@@ -200,9 +205,8 @@ class World:
         level : (replication,) float in [0, 1]
         """
         self.plant_capacity[self.network.facility_index[name]] = capacity * level
-        for number, offtake in enumerate(self.network.blueprint.offtakes):
-            if offtake.plant == name:
-                self.levers.open_offtake(number, level)
+        for number in self._offtakes_of[name]:
+            self.levers.open_offtake(number, level)
 
     # -- relationships --------------------------------------------------------------------------------
 
@@ -212,26 +216,16 @@ class World:
         New lanes enter with their volume times their ramp; all lanes of a buyer that had trade before are
         then rescaled, from the unscaled volumes each time, so that extra contracts do not cheapen a calm market.
         """
-        network, levers = self.network, self.levers
-        growth = self.growth_now[network.buyer_material]
-        unscaled = self.baseline.flow * growth[network.lane_buyer]
-        if self.offtake_lanes.size and levers.ramp.any():
-            # Summed alike, so that without new trade both are equal to the last bit.
-            base = _sum_lanes(network, unscaled)
-            np.add.at(unscaled, self.offtake_lanes, self.offtake_volume * levers.ramp[self.offtake_of])
-            total = _sum_lanes(network, unscaled)
-            self.lane_scale = np.where(
-                (base > 0) & (total > base),
-                np.divide(base, total, out=np.ones_like(base), where=total > 0),
-                1.0,
-            )
-            self.lane_normal, self.lane_baseline = unscaled, unscaled * self.lane_scale[network.lane_buyer]
-        else:
-            self.lane_scale = np.ones_like(growth)
-            self.lane_normal = self.lane_baseline = unscaled
-
-
-def _sum_lanes(network: Network, values: Array) -> Array:
-    return sum_by_buyer(
-        np.ascontiguousarray(values), network.lane_ptr, np.empty((len(network.buyers), values.shape[1]))
-    )
+        network = self.network
+        lanes_today(
+            self.baseline.flow,
+            self.growth_now[network.buyer_material],
+            network.lane_buyer,
+            self.offtake_lanes,
+            self.offtake_of,
+            self.offtake_volume,
+            self.levers.ramp,
+            self.lane_normal,
+            self.lane_baseline,
+            self.lane_scale,
+        )

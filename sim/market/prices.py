@@ -24,10 +24,10 @@ CAUSES = (
 )
 """Causes that every world has; policies that hold a cap follow, in order."""
 
-OWN, UPSTREAM, CAUTION, REROUTING, WEDGE, UNTRACED = range(6)
+OWN, UPSTREAM, CAUTION, REROUTING, WEDGE, UNTRACED, FIRST_POLICY = range(7)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def attribute(  # noqa: C901
     lane_ptr: Index,
     lane_supplier: Index,
@@ -40,6 +40,7 @@ def attribute(  # noqa: C901
     shadow: Array,
     input_cost: Array,
     caution: Array,
+    has_inputs: NDArray[np.bool_],
     input_parts: Array,
     wedge: Array,
     licence_shadow: Array,
@@ -48,6 +49,7 @@ def attribute(  # noqa: C901
     gate_holder: Index,
     smoothing: Array,
     mean_weight: Array,
+    active: NDArray[np.bool_],
     parts: Array,
     parts_smooth: Array,
     parts_mean: Array,
@@ -60,14 +62,17 @@ def attribute(  # noqa: C901
         Weights; the prior serves a buyer that received nothing.
     price : (buyer, replication) float
         Delivered log price.
+    has_inputs : (supplier,) bool
     input_parts : (supplier, cause, replication) float
-        Input cost of each supplier by cause.
+        Input cost of each supplier by cause; zero without inputs.
     licence_holder, gate_holder : (constraint, replication) int
         Number of the policy that holds the cap, -1 for none.
     smoothing : (replication,) float
         EWMA weight of this review.
     mean_weight : (buyer, replication) float
         Weight of a buyer in its group.
+    active : (cause,) bool
+        Causes that have ever had a part, in and out; the others' parts are zero and stay so.
     parts : (buyer, cause, replication) float
         Overwritten; sums over causes to the price.
     parts_smooth : (buyer, cause, replication) float
@@ -75,67 +80,101 @@ def attribute(  # noqa: C901
     parts_mean : (buyer, cause) float
         Overwritten: sum over replications of weight times part.
     """
-    causes = parts.shape[1]
-    first_policy = 6
+    causes, reps = parts.shape[1], parts.shape[2]
+    _activate(active, licence_shadow, licence_holder)
+    _activate(active, gate_shadow, gate_holder)
+    total, share, explained = np.empty(reps), np.empty(reps), np.empty(reps)
     for b in range(lane_ptr.size - 1):
         start, end = lane_ptr[b], lane_ptr[b + 1]
-        for r in range(price.shape[1]):
-            total = 0.0
-            for lane in range(start, end):
-                total += flow[lane, r]
-            use_prior = total <= 0.0
-            if use_prior:
-                for lane in range(start, end):
-                    total += prior[lane, r]
-            for c in range(causes):
-                parts[b, c, r] = 0.0
-            explained = 0.0
-            first = start if total > 0.0 else end
-            for lane in range(first, end):
-                share = (prior[lane, r] if use_prior else flow[lane, r]) / total
-                if share == 0.0:
-                    continue
-                s = lane_supplier[lane]
+        total[:] = 0.0
+        for lane in range(start, end):
+            for r in range(reps):
+                total[r] += flow[lane, r]
+        bought = True
+        for r in range(reps):
+            bought = bought and total[r] > 0.0
+        for c in range(causes):
+            if active[c]:
+                parts[b, c, :] = 0.0
+        explained[:] = 0.0
+        for lane in range(start, end):
+            if bought:
+                for r in range(reps):
+                    share[r] = flow[lane, r] / total[r]
+            else:
+                _share(flow, prior, start, end, lane, total, share)
+            s, k = lane_supplier[lane], lane_licence[lane]
+            for r in range(reps):
                 own = shadow[s, r] - input_cost[s, r] - caution[s, r]
-                parts[b, OWN, r] += share * own
-                parts[b, CAUTION, r] += share * caution[s, r]
-                parts[b, WEDGE, r] += share * wedge[lane, r]
-                explained += share * (own + caution[s, r] + wedge[lane, r])
-                if input_cost[s, r] != 0.0:
-                    for c in range(causes):
-                        parts[b, c, r] += share * input_parts[s, c, r]
-                    explained += share * input_cost[s, r]
-                k = lane_licence[lane]
-                if k >= 0 and licence_shadow[k, r] > 0.0:
-                    rent = share * licence_shadow[k, r]
-                    holder = licence_holder[k, r]
-                    parts[b, first_policy + holder if holder >= 0 else REROUTING, r] += rent
-                    explained += rent
-                for i in range(lane_gate_ptr[lane], lane_gate_ptr[lane + 1]):
-                    g = lane_gate[i]
-                    if gate_shadow[g, r] > 0.0:
-                        rent = share * gate_shadow[g, r]
-                        holder = gate_holder[g, r]
-                        parts[b, first_policy + holder if holder >= 0 else REROUTING, r] += rent
-                        explained += rent
-            parts[b, REROUTING, r] += price[b, r] - explained
+                parts[b, OWN, r] += share[r] * own
+                parts[b, CAUTION, r] += share[r] * caution[s, r]
+                parts[b, WEDGE, r] += share[r] * wedge[lane, r]
+                explained[r] += share[r] * (own + caution[s, r] + wedge[lane, r])
+            if has_inputs[s]:
+                for c in range(causes):
+                    if active[c]:
+                        for r in range(reps):
+                            parts[b, c, r] += share[r] * input_parts[s, c, r]
+                for r in range(reps):
+                    explained[r] += share[r] * input_cost[s, r]
+            if k >= 0:
+                _add_rent(parts[b], share, licence_shadow[k], licence_holder[k], explained)
+            for i in range(lane_gate_ptr[lane], lane_gate_ptr[lane + 1]):
+                _add_rent(parts[b], share, gate_shadow[lane_gate[i]], gate_holder[lane_gate[i]], explained)
+        for r in range(reps):
+            parts[b, REROUTING, r] += price[b, r] - explained[r]
         for c in range(causes):
             summed = 0.0
-            for r in range(price.shape[1]):
-                part = parts[b, c, r]
-                parts_smooth[b, c, r] += smoothing[r] * (part - parts_smooth[b, c, r])
-                summed += mean_weight[b, r] * part
+            if active[c]:
+                for r in range(reps):
+                    part = parts[b, c, r]
+                    parts_smooth[b, c, r] += smoothing[r] * (part - parts_smooth[b, c, r])
+                    summed += mean_weight[b, r] * part
             parts_mean[b, c] = summed
 
 
-@njit(cache=True)
+@njit(error_model="numpy")
+def _activate(active: NDArray[np.bool_], shadow: Array, holder: Index) -> None:
+    """Note the policies whose caps have a price."""
+    for k in range(shadow.shape[0]):
+        for r in range(shadow.shape[1]):
+            if shadow[k, r] > 0.0 and holder[k, r] >= 0:
+                active[FIRST_POLICY + holder[k, r]] = True
+
+
+@njit(error_model="numpy")
+def _share(flow: Array, prior: Array, start: int, end: int, lane: int, total: Array, share: Array) -> None:
+    """Fill a lane's share of its buyer's purchases, or of its relationships where it bought nothing."""
+    for r in range(share.size):
+        if total[r] > 0.0:
+            share[r] = flow[lane, r] / total[r]
+        else:
+            known = 0.0
+            for other in range(start, end):
+                known += prior[other, r]
+            share[r] = prior[lane, r] / known if known > 0.0 else 0.0
+
+
+@njit(error_model="numpy")
+def _add_rent(parts: Array, share: Array, shadow: Array, holder: Index, explained: Array) -> None:
+    """Add a cap's price to the policy that holds it."""
+    for r in range(share.size):
+        if shadow[r] > 0.0:
+            rent = share[r] * shadow[r]
+            parts[FIRST_POLICY + holder[r] if holder[r] >= 0 else REROUTING, r] += rent
+            explained[r] += rent
+
+
+@njit(cache=True, error_model="numpy")
 def pass_on_costs(
     pair_ptr: Index,
     pair_supplier: Index,
     pair_buyer: Index,
     value_share: Array,
     price_smooth: Array,
+    rise: Array,
     parts_smooth: Array,
+    active: NDArray[np.bool_],
     input_cost: Array,
     input_parts: Array,
 ) -> None:
@@ -151,37 +190,43 @@ def pass_on_costs(
     value_share : (buyer, replication) float
         chi times the class share.
     price_smooth : (buyer, replication) float
+    rise : (buyer, replication) float
+        exp(p) - 1 of the smoothed price.
     parts_smooth : (buyer, cause, replication) float
         Sums over causes to the smoothed price.
+    active : (cause,) bool
+        Causes to share costs among.
     input_cost : (supplier, replication) float
         Overwritten where a supplier has inputs.
     input_parts : (supplier, cause, replication) float
         Overwritten; sums over causes to the input cost.
     """
     causes, reps = input_parts.shape[1], input_parts.shape[2]
+    total, left, scale = np.empty(reps), np.empty(reps), np.empty(reps)
     for i in range(pair_supplier.size):
         s = pair_supplier[i]
+        total[:] = 0.0
+        for k in range(pair_ptr[i], pair_ptr[i + 1]):
+            b = pair_buyer[k]
+            for r in range(reps):
+                total[r] += value_share[b, r] * rise[b, r]
         for r in range(reps):
-            total = 0.0
-            for k in range(pair_ptr[i], pair_ptr[i + 1]):
-                b = pair_buyer[k]
-                total += value_share[b, r] * (np.exp(price_smooth[b, r]) - 1.0)
-            cost = np.log1p(total)
-            input_cost[s, r] = cost
+            left[r] = np.log1p(total[r])
+            input_cost[s, r] = left[r]
+        for c in range(causes):
+            input_parts[s, c, :] = 0.0
+        for k in range(pair_ptr[i], pair_ptr[i + 1]):
+            b = pair_buyer[k]
+            for r in range(reps):
+                weight = value_share[b, r] * rise[b, r] * input_cost[s, r]
+                known = abs(total[r]) >= 1e-12 and abs(price_smooth[b, r]) >= 1e-9
+                scale[r] = weight / (total[r] * price_smooth[b, r]) if known else 0.0
             for c in range(causes):
-                input_parts[s, c, r] = 0.0
-            if abs(total) < 1e-12:
-                input_parts[s, UNTRACED, r] = cost
-                continue
-            left = cost
-            for k in range(pair_ptr[i], pair_ptr[i + 1]):
-                b = pair_buyer[k]
-                price = price_smooth[b, r]
-                if abs(price) < 1e-9:
-                    continue
-                scale = value_share[b, r] * (np.exp(price) - 1.0) * cost / (total * price)
-                for c in range(causes):
-                    part = scale * parts_smooth[b, c, r]
-                    input_parts[s, UPSTREAM if c == OWN else c, r] += part
-                    left -= part
-            input_parts[s, UNTRACED, r] += left
+                if active[c]:
+                    into = UPSTREAM if c == OWN else c
+                    for r in range(reps):
+                        part = scale[r] * parts_smooth[b, c, r]
+                        input_parts[s, into, r] += part
+                        left[r] -= part
+        for r in range(reps):
+            input_parts[s, UNTRACED, r] += left[r]

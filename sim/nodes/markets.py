@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from sim.calendar import Phase
 from sim.gates import Cap
-from sim.lanes import adapt_relations, mean_lead, relations_now, sum_by_buyer, sum_by_supplier
+from sim.lanes import adapt_relations, enter_offtakes, mean_lead, relations_now
 from sim.market.clearing import clear_markets
 from sim.market.orders import Demand, order_demand, scarcity_price, shelf_gap, urgency_window
-from sim.market.prices import CAUSES, attribute, pass_on_costs
+from sim.market.prices import CAUSES, FIRST_POLICY, attribute, pass_on_costs
 from sim.nodes.consumers import noise_path
+from sim.sums import sum_by_buyer, sum_by_supplier
 from sim.world import LANE_FLOOR, Steps, World
 
 Array = NDArray[np.float64]
@@ -74,6 +75,8 @@ class Book:
         world.recorder.expect_causes((*CAUSES, *world.policies))
         self.parts, self.parts_smooth = np.zeros((buyers, causes, reps)), np.zeros((buyers, causes, reps))
         self.parts_mean = np.zeros((buyers, causes))
+        self.active = np.arange(causes) < FIRST_POLICY
+        self.has_inputs = np.isin(np.arange(suppliers), self.pair_supplier)
         self.smoothing = self.weight_of(world.habits.smoothing)
         self.input_parts = np.zeros((suppliers, causes, reps))
         self.independence = Independence(world) if world.independent_of else None
@@ -187,11 +190,15 @@ class Book:
         world = self.world
         change = world.levers.ramp - self._ramp
         if change.any():
-            added = (
-                world.offtake_volume * change[world.offtake_of] / growth[world.network.lane_buyer[world.offtake_lanes]]
+            enter_offtakes(
+                world.beliefs.relation,
+                world.offtake_lanes,
+                world.offtake_of,
+                world.offtake_volume,
+                change,
+                growth,
+                world.network.lane_buyer,
             )
-            np.add.at(world.beliefs.relation, world.offtake_lanes, added)
-            np.maximum(world.beliefs.relation, 0.0, out=world.beliefs.relation)
             self._ramp = world.levers.ramp.copy()
 
     def _with_fills(self, relation: Array) -> Array:
@@ -324,7 +331,8 @@ class Book:
         beliefs = self.world.beliefs
         pass_on_costs(
             self.pair_ptr, self.pair_supplier, self.pair_buyer, self.chi,
-            beliefs.price_smooth, self.parts_smooth, beliefs.input_cost, self.input_parts,
+            beliefs.price_smooth, np.exp(beliefs.price_smooth) - 1.0, self.parts_smooth, self.active,
+            beliefs.input_cost, self.input_parts,
         )  # fmt: skip
 
     def _scales(self) -> tuple[Array, Array]:
@@ -369,10 +377,10 @@ class Book:
         attribute(
             top.lane_ptr, top.lane_supplier, top.lane_licence, top.lane_gate_ptr, top.lane_gate,
             self.flow, relation, self.delivered,
-            beliefs.shadow, beliefs.input_cost, beliefs.caution, self.input_parts,
+            beliefs.shadow, beliefs.input_cost, beliefs.caution, self.has_inputs, self.input_parts,
             world.levers.wedge, self.licence_shadow, world.levers.licence_holder,
             self.gate_shadow, world.levers.gate_holder,
-            self.smoothing, world.recorder.weight, self.parts, self.parts_smooth, self.parts_mean,
+            self.smoothing, world.recorder.weight, self.active, self.parts, self.parts_smooth, self.parts_mean,
         )  # fmt: skip
         independent = self.independence.update(self.flow) if self.independence else None
         noise = self.noise[world.review][self.buyer_material]

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
 from sim.config.schema import Days, Names, Number, Ratio, reads
-from sim.lanes import sum_by_buyer, sum_by_group
 from sim.network import Index, Network
 from sim.policies.base import Held, LaneMeasure, hold_cap, policy
+from sim.sums import sum_by_buyer, sum_by_group
 from sim.world import World
 
 Array = NDArray[np.float64]

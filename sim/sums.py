@@ -1,0 +1,108 @@
+"""Compiled sums and moves over rows; replication is the last, contiguous axis throughout."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
+@njit(cache=True, error_model="numpy")
+def sum_by_buyer(values: Array, lane_ptr: Index, out: Array) -> Array:
+    """Sum lane values over each buyer's lanes, in lane order.
+
+    Parameters
+    ----------
+    values : (lane, replication) float
+    lane_ptr : (buyer + 1,) int
+    out : (buyer, replication) float
+        Overwritten and returned.
+    """
+    for b in range(lane_ptr.size - 1):
+        out[b, :] = 0.0
+        for lane in range(lane_ptr[b], lane_ptr[b + 1]):
+            for r in range(out.shape[1]):
+                out[b, r] += values[lane, r]
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def sum_by_supplier(values: Array, lane_supplier: Index, out: Array) -> Array:
+    """Sum lane values over each supplier's lanes, in lane order.
+
+    Parameters
+    ----------
+    values : (lane, replication) float
+    lane_supplier : (lane,) int
+    out : (supplier, replication) float
+        Overwritten and returned.
+    """
+    out[:] = 0.0
+    for lane in range(lane_supplier.size):
+        s = lane_supplier[lane]
+        for r in range(out.shape[1]):
+            out[s, r] += values[lane, r]
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def sum_by_group(values: Array, lanes: Index, ptr: Index, out: Array) -> Array:
+    """Sum lane values over groups of lanes that need not lie together.
+
+    Parameters
+    ----------
+    values : (lane, replication) float
+    lanes : (member,) int
+        Lanes of all groups, one group after the other.
+    ptr : (group + 1,) int
+        Group g holds ``lanes[ptr[g]:ptr[g + 1]]``.
+    out : (group, replication) float
+        Overwritten and returned.
+    """
+    for g in range(ptr.size - 1):
+        out[g, :] = 0.0
+        for i in range(ptr[g], ptr[g + 1]):
+            for r in range(out.shape[1]):
+                out[g, r] += values[lanes[i], r]
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def add_by_material(values: Array, material: Index, out: Array) -> None:
+    """Add rows to their material, in row order.
+
+    Parameters
+    ----------
+    values : (row, replication) float
+    material : (row,) int
+    out : (material, replication) float
+        Changed in place.
+    """
+    for i in range(material.size):
+        m = material[i]
+        for r in range(out.shape[1]):
+            out[m, r] += values[i, r]
+
+
+@njit(cache=True, error_model="numpy")
+def enter(rows: Index, amount: Array, stock: Array, ledger: Array) -> None:
+    """Add amounts (row, replication), t, to the stock and the ledger of some rows, in place."""
+    for i in range(rows.size):
+        row = rows[i]
+        for r in range(amount.shape[1]):
+            stock[row, r] += amount[i, r]
+            ledger[row, r] += amount[i, r]
+
+
+@njit(cache=True, error_model="numpy")
+def take(rows: Index, amount: Array, stock: Array, ledger: Array) -> None:
+    """Move amounts (row, replication), t, from the stock of some rows to the ledger; never more than there is."""
+    for i in range(rows.size):
+        row = rows[i]
+        for r in range(amount.shape[1]):
+            taken = min(amount[i, r], stock[row, r])
+            stock[row, r] -= taken
+            ledger[row, r] += taken
