@@ -42,6 +42,7 @@ class Draws:
             raise ValueError(f"a block holds 1 to {BLOCK_SIZE} replications, got {replications}")
         self.seed, self.block, self.replications, self.uncertain = seed, block, replications, uncertain
         self._drawn: dict[tuple[str, Number], Array] = {}
+        self._columns: dict[tuple[str, str], Array] = {}
 
     def stream(self, entity: str, purpose: str) -> np.random.Generator:
         """Return the generator of (seed, entity, purpose, block)."""
@@ -53,12 +54,15 @@ class Draws:
 
         Returns
         -------
-        (replication,) float in (0, 1)
+        (replication,) float in (0, 1), read-only
             McKay, Beckman and Conover (1979), one dimension per key.
         """
-        generator = self.stream(entity, purpose)
-        column = (generator.permutation(BLOCK_SIZE) + generator.random(BLOCK_SIZE)) / BLOCK_SIZE
-        return np.asarray(column[: self.replications])
+        if (entity, purpose) not in self._columns:
+            generator = self.stream(entity, purpose)
+            column = (generator.permutation(BLOCK_SIZE) + generator.random(BLOCK_SIZE)) / BLOCK_SIZE
+            column.setflags(write=False)
+            self._columns[entity, purpose] = column[: self.replications]
+        return self._columns[entity, purpose]
 
     def number(self, number: Number) -> Array:
         """Return a configured number per replication: drawn over its range, else its value.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from sim.gates import Cap, Gates
@@ -141,25 +142,21 @@ class Levers:
             (self.licence_holder, self.gate_holder),
             strict=True,
         ):
-            present = np.flatnonzero(rows >= 0)
-            if present.size:
-                tighter = amount[present] < caps[rows[present]]
-                caps[rows[present]] = np.where(tighter, amount[present], caps[rows[present]])
-                holders[rows[present]] = np.where(tighter, policy, holders[rows[present]])
+            _tighten(rows, amount, policy, caps, holders)
 
     def warn(self, lanes: Index, level: Array) -> None:
         """Raise the risk signal of lanes to at least ``level`` (replication,)."""
         self.touched = True
-        self.risk[lanes] = np.maximum(self.risk[lanes], level)
+        _raise(lanes, self._by_lane(lanes, level), self.risk)
 
     def delay(self, lanes: Index, days: Array, share: Array, refused: Array) -> None:
         """Hold a share of what is shipped at the border; of several delays the longest counts."""
         self.touched = True
-        self.border_days[lanes] = np.where(
-            share > 0, np.maximum(self.border_days[lanes], days), self.border_days[lanes]
-        )
-        self.border_share[lanes] = np.maximum(self.border_share[lanes], share)
-        self.refused[lanes] = np.where(share > 0, np.maximum(self.refused[lanes], refused), self.refused[lanes])
+        share = self._by_lane(lanes, share)
+        _hold_goods(lanes, days, share, refused, self.border_days, self.border_share, self.refused)
+
+    def _by_lane(self, lanes: Index, values: Array) -> Array:
+        return np.ascontiguousarray(np.broadcast_to(values, (lanes.size, self.risk.shape[1])))
 
     def cost(self, lanes: Index, wedge: Array) -> None:
         """Add a log cost (replication,) on lanes."""
@@ -210,3 +207,38 @@ class Levers:
     def spend(self, spending: Spending) -> None:
         """Record money spent by a policy."""
         self.spending.append(spending)
+
+
+@njit(cache=True, error_model="numpy")
+def _tighten(rows: Index, amount: Array, policy: int, caps: Array, holders: Index) -> None:
+    """Lower caps to amounts where these are tighter, and note who holds them; rows of -1 are others'."""
+    for i in range(rows.size):
+        row = rows[i]
+        if row >= 0:
+            for r in range(amount.shape[1]):
+                tighter = amount[i, r] < caps[row, r]
+                caps[row, r] = amount[i, r] if tighter else caps[row, r]
+                holders[row, r] = policy if tighter else holders[row, r]
+
+
+@njit(cache=True, error_model="numpy")
+def _raise(lanes: Index, level: Array, out: Array) -> None:
+    """Raise rows of ``out`` to at least a level."""
+    for i in range(lanes.size):
+        for r in range(level.shape[1]):
+            out[lanes[i], r] = max(out[lanes[i], r], level[i, r])
+
+
+@njit(cache=True, error_model="numpy")
+def _hold_goods(
+    lanes: Index, days: Array, share: Array, refused: Array, border_days: Array, border_share: Array,
+    border_refused: Array,
+) -> None:  # fmt: skip
+    """Let goods of lanes wait at least some days, where any do."""
+    for i in range(lanes.size):
+        lane = lanes[i]
+        for r in range(share.shape[1]):
+            if share[i, r] > 0.0:
+                border_days[lane, r] = max(border_days[lane, r], days[r])
+                border_refused[lane, r] = max(border_refused[lane, r], refused[r])
+                border_share[lane, r] = max(border_share[lane, r], share[i, r])

@@ -309,12 +309,14 @@ def hold_cap(world: World, held: Held, cap: Cap, level: Array, inside: Array) ->
     inside : (group, replication) float, t/d
         The cap while it is in force.
     """
+    if not level.any():
+        held.free, held.idle = None, True
+        return
     before = world.last_flow(cap)
     free = before if held.free is None else np.where(held.idle, before, held.free)
     held.free, held.idle = free, level == 0.0
-    if level.any():
-        amount = float(world.step) * ((1.0 - level) * free + level * inside)
-        world.levers.cap(cap, np.where(level > 0, amount, np.inf), held.cause)
+    amount = float(world.step) * ((1.0 - level) * free + level * inside)
+    world.levers.cap(cap, np.where(level > 0, amount, np.inf), held.cause)
 
 
 def build(raw: Mapping[str, Any]) -> type[Policy] | None:

@@ -52,7 +52,7 @@ class ExportLicence(LaneMeasure):
         """Cap applications of each buyer, and hold the covered share of goods at the border."""
         level, cap = held.window.level(world), held.caps["exports"]
         if not held.window.news(world).any():
-            hold_cap(world, held, cap, level, np.zeros((len(cap.groups), level.size)))
+            hold_cap(world, held, cap, level, level)
             return
         affected = self.affected(world, held)
         self.warn(world, held, affected)
