@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sim.balance import Baseline
 from sim.calendar import Calendar
 from sim.network import Network
-from sim.sums import sum_by_supplier
+from sim.sums import add_positive, sum_by_supplier
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -46,7 +46,8 @@ class Bins:
         else:
             place = values / 0.002 + 0.5
         top = cls.counts[series] - 1
-        return np.clip(np.nan_to_num(place, nan=top, posinf=top), 0, top).astype(np.uint16)
+        # fmin passes over NaN, which falls into the top bin like inf.
+        return np.maximum(np.fmin(place, top), 0.0).astype(np.uint16)
 
     @classmethod
     def middles(cls, series: str) -> Array:
@@ -57,7 +58,7 @@ class Bins:
         return np.asarray((index + 0.5) * 0.5 if series == "days_of_cover" else index * 0.002)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def count_use(
     rows: Index,
     group: Index,
@@ -198,8 +199,8 @@ class Recorder:
 
     def note_response(self, rows: NDArray[np.int64], curtailed: Array, destroyed: Array) -> None:
         """Record use given up to price and demand lost to slow adaptation, t; never part of a shortage."""
-        self.curtailed[rows] += np.maximum(curtailed, 0.0)
-        self.destroyed[rows] += np.maximum(destroyed, 0.0)
+        add_positive(rows, curtailed, self.curtailed)
+        add_positive(rows, destroyed, self.destroyed)
 
     def close_review(
         self,

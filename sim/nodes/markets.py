@@ -7,7 +7,6 @@ Markets read each other's prices only as smoothed values of the previous review.
 from __future__ import annotations
 
 import time
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from sim.market.clearing import clear_markets
 from sim.market.orders import Demand, order_demand, scarcity_price, shelf_gap, urgency_window
 from sim.market.prices import CAUSES, FIRST_POLICY, attribute, pass_on_costs
 from sim.nodes.consumers import noise_path
-from sim.sums import sum_by_buyer, sum_by_supplier
+from sim.sums import add_by_material, sum_by_buyer, sum_by_supplier
 from sim.world import LANE_FLOOR, Steps, World
 
 Array = NDArray[np.float64]
@@ -61,6 +60,9 @@ class Book:
         self._buyer_sum, self._supplier_sum = np.empty((buyers, reps)), np.empty((suppliers, reps))
         self._lane_work, self._landing = np.empty((lanes, reps)), np.empty((buyers, reps))
         self.is_pile = np.array([row.stockpile for row in network.suppliers])
+        owners = [row.owner for row in network.suppliers if not row.stockpile]
+        self.made_at = np.array([network.facility_index[owner] for owner in owners], dtype=np.int64)
+        self.made = world.baseline.made[~self.is_pile]
         self.is_dock = np.array([row.kind == "stockpile" for row in network.buyers])
         self.elasticity = world.baseline.thrift * world.habits.eps
         self.noise = self._price_noise()
@@ -244,18 +246,12 @@ class Book:
         self._world_caution()
 
     def _world_caution(self) -> None:
-        beliefs, bounds = self.world.beliefs, self.topology.buyer_ptr
-        weight = self.smoothing
-        for m, (first, last) in enumerate(pairwise(bounds)):
-            need = beliefs.requirement[first:last]
-            total = need.sum(axis=0)
-            mean = np.divide(
-                (need * beliefs.hoarding[first:last]).sum(axis=0),
-                total,
-                out=np.zeros_like(total),
-                where=total > 0,
-            )
-            beliefs.world_caution[m] += weight * (mean - beliefs.world_caution[m])
+        beliefs = self.world.beliefs
+        total, held = np.zeros_like(beliefs.world_caution), np.zeros_like(beliefs.world_caution)
+        add_by_material(beliefs.requirement, self.buyer_material, total)
+        add_by_material(beliefs.requirement * beliefs.hoarding, self.buyer_material, held)
+        mean = np.divide(held, total, out=np.zeros_like(total), where=total > 0)
+        beliefs.world_caution += self.smoothing * (mean - beliefs.world_caution)
 
     def _demand(self) -> Demand:
         world, beliefs, habits, base = self.world, self.world.beliefs, self.world.habits, self.world.baseline
@@ -317,13 +313,11 @@ class Book:
 
     def _plant_sales(self) -> Array:
         """Usual sales of plants opened since the start, (supplier, replication) t/d."""
-        world = self.world
+        world, rows = self.world, self.made_at
         sales = np.zeros_like(world.baseline.sales)
         if world.plant_capacity.any():
-            for s, row in enumerate(world.network.suppliers):
-                if not row.stockpile:
-                    f = world.network.facility_index[row.owner]
-                    sales[s] = world.baseline.made[s] * world.plant_capacity[f] * world.baseline.utilisation[f]
+            usual = world.plant_capacity * world.baseline.utilisation
+            sales[~self.is_pile] = self.made * usual[rows]
         return sales
 
     def _input_cost(self) -> None:

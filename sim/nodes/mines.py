@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.calendar import Phase
 from sim.network import ProcessRows
-from sim.nodes.production import facility_growth, limit, put_out, usual_throughput, wanted_throughput
+from sim.nodes.production import Works
 from sim.world import Steps, World
 
 
@@ -17,16 +17,10 @@ def mine(world: World, rows: ProcessRows, stage: int) -> Steps:
         Place in the chain, upstream first.
     """
     by_product = world.network.world.processes[rows.process].host is not None
+    works = Works(world, rows, by_product)
     while True:
         yield world.next(Phase.PRODUCTION, stage)
-        usual = usual_throughput(world, rows)
-        if by_product:
-            throughput = (
-                world.baseline.throughput[rows.facility]
-                * facility_growth(world, rows)
-                * world.levers.available[rows.facility]
-            )
-        else:
-            throughput = wanted_throughput(world, rows, usual)
-        world.beliefs.wanted[rows.facility] = limit(world, rows) if by_product else throughput
-        put_out(world, rows, throughput, usual, by_product)
+        works.look()
+        throughput = works.throughput * works.growth * works.available if by_product else works.wanted()
+        world.beliefs.wanted[rows.facility] = works.limit if by_product else throughput
+        works.put_out(throughput)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sim.calendar import Phase
 from sim.network import ProcessRows
-from sim.nodes.production import put_out, usual_throughput, wanted_throughput
+from sim.nodes.production import Works
 from sim.world import Steps, World
 
 Array = NDArray[np.float64]
@@ -40,27 +40,29 @@ class Plant:
     """All facilities of one process, with scratch arrays (row, replication) over inputs, members and classes."""
 
     def __init__(self, world: World, rows: ProcessRows) -> None:
-        self.world, self.rows = world, rows
+        self.world, self.rows, self.works = world, rows, Works(world, rows, by_product=False)
+        self.class_share = world.baseline.class_share[rows.inputs[0, 0]]
         self.flat = rows.inputs.reshape(-1)
         shape = (self.flat.size, world.draws.replications)
         self.need, self.reach, self.used = np.empty(shape), np.empty(shape), np.empty(shape)
         self.curtailed, self.destroyed = np.empty(shape), np.empty(shape)
         self.throughput = np.empty((rows.facility.size, world.draws.replications))
+        self.settled = False
 
     def run(self) -> None:
         """Make what is wanted as far as inputs reach, and set what to buy for."""
         world, rows, habits, beliefs = self.world, self.rows, self.world.habits, self.world.beliefs
-        usual = usual_throughput(world, rows)
-        wanted = wanted_throughput(world, rows, usual)
+        self.works.look()
+        wanted = self.works.wanted()
         beliefs.wanted[rows.facility] = wanted
         run_plants(
             rows.inputs,
-            world.baseline.class_share[rows.inputs[0, 0]],
+            self.class_share,
             world.baseline.taken,
             world.baseline.thrift,
             world.stocks.buyer,
             wanted,
-            IDLE_SHARE * usual,
+            IDLE_SHARE * self.works.usual,
             beliefs.price,
             beliefs.price_smooth,
             beliefs.adaptation,
@@ -78,29 +80,30 @@ class Plant:
             self.destroyed,
         )
         world.stocks.use(self.flat, self.used)
-        put_out(world, rows, self.throughput, usual, by_product=False)
+        self.works.put_out(self.throughput)
         self._record()
 
     def _record(self) -> None:
         """Count each input's shortage by how far that input alone would have reached, once a plant has settled."""
         world = self.world
-        reach = np.where(self._settled(), self.reach, 1.0)
-        threshold = (1.0 - world.habits.tolerance) * self.need
-        world.recorder.note_use(self.flat, self.need * reach, self.need, threshold, world.day)
+        use = self.need * self.reach
+        if not self.settled:
+            use = np.where(self._settle(), use, self.need)
+        world.recorder.note_use(self.flat, use, self.need, (1.0 - world.habits.tolerance) * self.need, world.day)
         world.recorder.note_response(self.flat, self.curtailed, self.destroyed)
 
-    def _settled(self) -> NDArray[np.bool_]:
+    def _settle(self) -> NDArray[np.bool_]:
         """Return where plants have settled: each input of a new one has covered half its target once."""
         world = self.world
-        settled = world.beliefs.settled[self.flat]
-        if not settled.all():
-            half = 0.5 * world.baseline.cover[self.flat] * world.beliefs.requirement[self.flat]
-            settled = settled | ((world.stocks.buyer[self.flat] >= half) & (half > 0))
-            world.beliefs.settled[self.flat] = settled
-        return settled
+        half = 0.5 * world.baseline.cover[self.flat] * world.beliefs.requirement[self.flat]
+        full = (world.stocks.buyer[self.flat] >= half) & (half > 0)
+        settled = world.beliefs.settled[self.flat] | full
+        world.beliefs.settled[self.flat] = settled
+        self.settled = bool(settled.all())
+        return np.asarray(settled)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def run_plants(
     inputs: Index,
     class_share: Array,

@@ -16,48 +16,85 @@ RECOVERY_FROM, RECOVERY_TO = 4.0, 8.0
 """Multiples of target stock between which the recovered share of a joint or by-product falls from 1 to 0."""
 
 
-def facility_growth(world: World, rows: ProcessRows) -> Array:
-    """Return the demand path of each member's first product, (member, replication)."""
-    return np.asarray(world.growth_now[world.network.supplier_material[rows.outputs[0]]])
-
-
-def usual_throughput(world: World, rows: ProcessRows) -> Array:
-    """Return the baseline path: start times growth, plus what plants opened since make at usual utilisation."""
-    base, plants = world.baseline.throughput[rows.facility], world.plant_capacity[rows.facility]
-    return np.asarray(base * facility_growth(world, rows) + plants * world.baseline.utilisation[rows.facility])
-
-
-def wanted_throughput(world: World, rows: ProcessRows, usual: Array) -> Array:
-    """Return what members would make if inputs allowed, (member, replication), units per day.
+class Works:
+    """The facilities of one process: what they usually make, could make and wish to make, and where output goes.
 
     Parameters
     ----------
-    usual : (member, replication) float, units per day
-        As of `usual_throughput`.
+    world : World
+    rows : ProcessRows
+    by_product : bool
+        Whether output follows a host, so that what piles up is left unrecovered.
     """
-    beliefs, habits, base = world.beliefs, world.habits, world.baseline
-    return wish(
-        rows.outputs,
-        base.made,
-        base.supplier_cover,
-        base.price[world.network.supplier_material[rows.outputs[:, 0]]],
-        beliefs.sales,
-        world.stocks.supplier,
-        beliefs.shadow,
-        beliefs.shadow_smooth,
-        beliefs.input_cost,
-        beliefs.caution,
-        usual,
-        limit(world, rows),
-        habits.eps_s,
-        habits.T_s,
-        habits.phi_s,
-        float(world.step),
-        np.empty_like(usual),
-    )
+
+    def __init__(self, world: World, rows: ProcessRows, by_product: bool) -> None:
+        self.world, self.rows = world, rows
+        base, shape = world.baseline, (rows.facility.size, world.draws.replications)
+        self.material = world.network.supplier_material[rows.outputs[0]]
+        self.throughput, self.capacity = base.throughput[rows.facility], base.capacity[rows.facility]
+        self.utilisation = base.utilisation[rows.facility]
+        self.price = base.price[world.network.supplier_material[rows.outputs[:, 0]]]
+        self.made = [base.made[output] for output in rows.outputs]
+        self.target = [base.supplier_cover[output] * made for output, made in zip(rows.outputs, self.made, strict=True)]
+        self.recovers = by_product or len(rows.outputs) > 1
+        self.usual, self.limit, self.wish = np.empty(shape), np.empty(shape), np.empty(shape)
+
+    @property
+    def growth(self) -> Array:
+        """The demand path of each member's first product, (member, replication)."""
+        return np.asarray(self.world.growth_now[self.material])
+
+    @property
+    def available(self) -> Array:
+        """Share of capacity that is up, (member, replication)."""
+        return np.asarray(self.world.levers.available[self.rows.facility])
+
+    def look(self) -> None:
+        """Update the usual throughput and its limit, (member, replication), units per day.
+
+        Usual is the start times growth, plus what plants opened since make at usual utilisation; the limit is what
+        the capacity that is up can make.
+        """
+        growth, plants = self.growth, self.world.plant_capacity[self.rows.facility]
+        np.multiply(self.throughput, growth, out=self.usual)
+        self.usual += plants * self.utilisation
+        np.multiply(self.capacity, growth, out=self.limit)
+        self.limit += plants
+        self.limit *= self.available
+
+    def wanted(self) -> Array:
+        """Return what members would make if inputs allowed, (member, replication), units per day; after `look`."""
+        world, rows = self.world, self.rows
+        beliefs, habits, base = world.beliefs, world.habits, world.baseline
+        return wish(
+            rows.outputs, base.made, base.supplier_cover, self.price, beliefs.sales, world.stocks.supplier,
+            beliefs.shadow, beliefs.shadow_smooth, beliefs.input_cost, beliefs.caution, self.usual, self.limit,
+            habits.eps_s, habits.T_s, habits.phi_s, float(world.step), self.wish,
+        )  # fmt: skip
+
+    def put_out(self, throughput: Array) -> None:
+        """Move output into stock; a joint or by-product that piles up is partly left unrecovered.
+
+        Parameters
+        ----------
+        throughput : (member, replication) float, units per day
+        """
+        for output, made, target in zip(self.rows.outputs, self.made, self.target, strict=True):
+            amount = made * throughput * float(self.world.step)
+            self.world.stocks.make(output, amount)
+            if self.recovers:
+                self._leave_surplus(output, amount, target * self.usual)
+
+    def _leave_surplus(self, output: Index, amount: Array, target: Array) -> None:
+        stock = self.world.stocks.supplier[output]
+        if not (stock > RECOVERY_FROM * target).any():
+            return
+        multiple = np.divide(stock, target, out=np.zeros_like(stock), where=target > 0)
+        recovered = np.clip((RECOVERY_TO - multiple) / (RECOVERY_TO - RECOVERY_FROM), 0.0, 1.0)
+        self.world.stocks.leave(output, (1.0 - recovered) * amount)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def wish(
     outputs: Index,
     made: Array,
@@ -120,37 +157,3 @@ def wish(
             wanted = sold * np.exp(eps_s[r] * log_price) + gap / close[r]
             out[m, r] = min(max(wanted, 0.0), most[m, r])
     return out
-
-
-def limit(world: World, rows: ProcessRows) -> Array:
-    """Return what members can make with the capacity that is up, (member, replication), units per day."""
-    capacity = (
-        world.baseline.capacity[rows.facility] * facility_growth(world, rows) + world.plant_capacity[rows.facility]
-    )
-    return np.asarray(capacity * world.levers.available[rows.facility])
-
-
-def put_out(world: World, rows: ProcessRows, throughput: Array, usual: Array, by_product: bool) -> None:
-    """Move output into stock; a joint or by-product that piles up is partly left unrecovered.
-
-    Parameters
-    ----------
-    throughput, usual : (member, replication) float, units per day
-    """
-    step = float(world.step)
-    joint = len(rows.outputs) > 1
-    for output in rows.outputs:
-        amount = world.baseline.made[output] * throughput * step
-        world.stocks.make(output, amount)
-        if joint or by_product:
-            _leave_surplus(world, output, amount, usual)
-
-
-def _leave_surplus(world: World, output: Index, amount: Array, usual: Array) -> None:
-    target = world.baseline.supplier_cover[output] * world.baseline.made[output] * usual
-    stock = world.stocks.supplier[output]
-    if not (stock > RECOVERY_FROM * target).any():
-        return
-    multiple = np.divide(stock, target, out=np.zeros_like(stock), where=target > 0)
-    recovered = np.clip((RECOVERY_TO - multiple) / (RECOVERY_TO - RECOVERY_FROM), 0.0, 1.0)
-    world.stocks.leave(output, (1.0 - recovered) * amount)
