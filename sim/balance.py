@@ -15,6 +15,7 @@ from sim.closure import Closure, fail
 from sim.config import schema
 from sim.draws import Draws
 from sim.network import BuyerRow, Index, Network, Offtake, SupplierRow
+from sim.sums import sum_rows
 from sim.trade import lead_times, trade_matrix
 
 Array = NDArray[np.float64]
@@ -193,7 +194,7 @@ def _holding(network: Network, draws: Draws, requirement: Array) -> Array:
                 for b, buyer in enumerate(network.buyers)
                 if (buyer.material, buyer.country) == (row.material, row.country)
             ]
-            held[i] = draws.number(pile.holding) * requirement[users].sum(axis=0)
+            held[i] = draws.number(pile.holding) * sum_rows(requirement[users])
     return held
 
 
@@ -219,7 +220,7 @@ def offtake_volumes(network: Network, draws: Draws, baseline: Baseline) -> tuple
             weight = _offtake_weight(network, baseline, entries)
             lanes += list(entries)
             offtakes += [number] * entries.size
-            volumes += list(total * weight / weight.sum(axis=0))
+            volumes += list(total * weight / sum_rows(weight))
     shape = (len(lanes), draws.replications)
     return (
         np.array(lanes, dtype=np.int64),
@@ -264,7 +265,7 @@ def _offtake_total(network: Network, draws: Draws, baseline: Baseline, offtake: 
     if row is not None:
         return capacity * baseline.made[row]
     rows = network.buyer_rows[(offtake.plant, offtake.material)]
-    return capacity * baseline.taken[rows].sum(axis=0)
+    return capacity * sum_rows(baseline.taken[rows])
 
 
 def _offtake_weight(network: Network, baseline: Baseline, lanes: Index) -> Array:

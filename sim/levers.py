@@ -195,14 +195,14 @@ class Levers:
         """
         self.touched = True
         self.release[supplier] += amount
-        self.release_reserve[supplier] = reserve
+        self.release_reserve[supplier] = np.where(amount > 0, reserve, self.release_reserve[supplier])
         self.release_lane[lanes] += prior
 
     def buy(self, buyer: int, amount: Array, limit: Array) -> None:
         """Let a stockpile buy up to an amount (replication,) t per review below a log price limit."""
         self.touched = True
         self.fill[buyer] += amount
-        self.fill_limit[buyer] = limit
+        self.fill_limit[buyer] = np.where(amount > 0, limit, self.fill_limit[buyer])
 
     def spend(self, spending: Spending) -> None:
         """Record money spent by a policy."""

@@ -11,6 +11,16 @@ Index = NDArray[np.int64]
 
 
 @njit(cache=True, error_model="numpy")
+def sum_rows(values: Array) -> Array:
+    """Sum (row, replication) over rows, in row order: the same bits for one replication as for many."""
+    out = np.zeros(values.shape[1])
+    for i in range(values.shape[0]):
+        for r in range(out.size):
+            out[r] += values[i, r]
+    return out
+
+
+@njit(cache=True, error_model="numpy")
 def sum_by_buyer(values: Array, lane_ptr: Index, out: Array) -> Array:
     """Sum lane values over each buyer's lanes, in lane order.
 

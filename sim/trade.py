@@ -14,6 +14,7 @@ from sim.closure import fail
 from sim.config import schema
 from sim.draws import Draws
 from sim.network import BuyerRow, Index, Network, SupplierRow
+from sim.sums import sum_rows
 
 Array = NDArray[np.float64]
 
@@ -71,7 +72,7 @@ def _prior(network: Network, draws: Draws, s: int, b: int, sales: Array) -> Arra
         for i, other in enumerate(network.suppliers)
         if other.material == supplier.material and other.country == supplier.country
     ]
-    total = sales[peers].sum(axis=0)
+    total = sum_rows(sales[peers])
     return share * np.divide(sales[s], total, out=np.zeros_like(total), where=total > 0)
 
 

@@ -18,7 +18,7 @@ from sim.market.clearing import clear_markets
 from sim.market.orders import Demand, order_demand, scarcity_price, shelf_gap, urgency_window
 from sim.market.prices import CAUSES, FIRST_POLICY, attribute, pass_on_costs
 from sim.nodes.consumers import noise_path
-from sim.sums import add_by_material, sum_by_buyer, sum_by_supplier
+from sim.sums import add_by_material, sum_by_buyer, sum_by_supplier, sum_rows
 from sim.world import LANE_FLOOR, Steps, World
 
 Array = NDArray[np.float64]
@@ -210,7 +210,7 @@ class Book:
             lanes = np.arange(network.lane_ptr[dock], network.lane_ptr[dock + 1])
             suppliers = network.lane_supplier[lanes]
             weight = np.where(self.is_pile[suppliers][:, None], 0.0, self.world.beliefs.sales[suppliers])
-            relation[lanes] = weight / weight.sum(axis=0) * self.world.levers.fill[dock] / self.step
+            relation[lanes] = weight / sum_rows(weight) * self.world.levers.fill[dock] / self.step
         return relation
 
     def _mean_lead(self) -> Array:
@@ -417,7 +417,7 @@ class Independence:
                 if (buyer.material, buyer.country) == (row.material, row.country)
             ]
             if row.stockpile and users:
-                self.sold[s] = self.bought[users].mean(axis=0)
+                self.sold[s] = sum_rows(self.bought[users]) / len(users)
 
     def _buy(self, flow: Array, weight: Array | float) -> None:
         network = self.world.network
@@ -433,7 +433,8 @@ class Independence:
             if not rows.inputs.size:
                 continue
             share = world.baseline.class_share[rows.inputs[0]][..., None]
-            clean = (self.bought[rows.inputs].min(axis=0) * share).sum(axis=1)
+            least = self.bought[rows.inputs].min(axis=0)
+            clean = np.array([sum_rows(member) for member in least * share])
             for output in rows.outputs:
                 home = np.array([network.suppliers[s].country == world.independent_of for s in output])
                 self.sold[output] = np.where(home[:, None], 0.0, clean)

@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field
 from sim.config.schema import Days, Names, Number, Ratio, reads
 from sim.network import Index, Network
 from sim.policies.base import Held, LaneMeasure, hold_cap, policy
-from sim.sums import sum_by_buyer, sum_by_group
+from sim.sums import sum_by_buyer, sum_by_group, sum_rows
 from sim.world import World
 
 Array = NDArray[np.float64]
@@ -77,7 +77,7 @@ class ExportLicence(LaneMeasure):
         points = world.day + (np.arange(8) + 0.5) / 8 * world.step
         place = np.clip(np.searchsorted(days, points) - 1, 0, len(days) - 2)
         part = np.clip((points - days[place]) / (days[place + 1] - days[place]), 0.0, 1.0)[:, None]
-        return np.asarray((shares[place] * (1.0 - part) + shares[place + 1] * part).mean(axis=0))
+        return sum_rows(shares[place] * (1.0 - part) + shares[place + 1] * part) / 8.0
 
 
 @policy("extraterritorial_rule")
@@ -128,5 +128,6 @@ class ExtraterritorialRule(ExportLicence):
         for rows in network.process_rows:
             taken = [i for i, row in enumerate(rows.inputs) if network.buyers[row[0, 0]].material in self.content]
             if taken:
-                content[rows.outputs] = value[rows.inputs[taken]].sum(axis=(0, 2))
+                inputs = np.concatenate(rows.inputs[taken], axis=-1)
+                content[rows.outputs] = np.array([sum_rows(value[member]) for member in inputs])
         return content

@@ -13,6 +13,7 @@ from sim.errors import did_you_mean
 from sim.levers import Spending
 from sim.network import Blueprint, Index, Network
 from sim.policies.base import Held, Policy, policy
+from sim.sums import sum_rows
 from sim.world import World
 
 Array = NDArray[np.float64]
@@ -70,7 +71,7 @@ class StockpileRelease(_Reserve):
         """Offer stock in the replications where the measure is in force."""
         lanes = self.lanes(world.network)
         row = world.network.supplier_row[(self.stockpile, self.material(world.network))]
-        sold = world.lane_flow[lanes].sum(axis=0)
+        sold = sum_rows(world.lane_flow[lanes])
         self._account(world, held, row, lanes, sold)
         level = held.window.holds * 1.0 if held.window.watch is not None else held.window.level(world)
         level = level * (world.stocks.supplier[row] > 0)
@@ -78,7 +79,7 @@ class StockpileRelease(_Reserve):
             return
         rate = world.draws.number(self.rate)
         need = world.beliefs.requirement[world.network.lane_buyer[lanes]]
-        prior = level * rate * need / np.maximum(need.sum(axis=0), 1e-30)
+        prior = level * rate * need / np.maximum(sum_rows(need), 1e-30)
         amount = np.minimum(level * rate * world.step, self._allowance(world, held, sold))
         floor = np.log(np.maximum(world.draws.number(self.reserve_price), 1e-6))
         world.levers.offer(row, amount, floor, lanes, prior)
@@ -98,7 +99,7 @@ class StockpileRelease(_Reserve):
         if sold.any():
             price = world.baseline.price[world.network.supplier_material[row]]
             paid = np.exp(world.beliefs.price[world.network.lane_buyer[lanes]])
-            self.pay(world, held, -(world.lane_flow[lanes] * paid).sum(axis=0) * price)
+            self.pay(world, held, -sum_rows(world.lane_flow[lanes] * paid) * price)
             first = held.happened.setdefault("first sale", np.full(world.draws.replications, np.inf))
             held.happened["first sale"] = np.where(
                 (sold > 0) & np.isinf(first), np.maximum(world.day - world.step, held.window.start), first
@@ -125,7 +126,7 @@ class StockpileBuild(_Reserve):
         dock = int(network.buyer_rows[(self.stockpile, material)][0])
         row = network.supplier_row[(self.stockpile, material)]
         lanes = np.arange(network.lane_ptr[dock], network.lane_ptr[dock + 1])
-        bought = world.lane_flow[lanes].sum(axis=0)
+        bought = sum_rows(world.lane_flow[lanes])
         if bought.any():
             price = world.baseline.price[network.supplier_material[row]]
             self.pay(world, held, bought * price * np.exp(world.beliefs.price[dock]))
@@ -136,7 +137,7 @@ class StockpileBuild(_Reserve):
             for i, buyer in enumerate(network.buyers)
             if (buyer.material, buyer.country) == (material, country) and i != dock
         ]
-        wanted = world.draws.number(self.target) * world.baseline.requirement[users].sum(axis=0)
+        wanted = world.draws.number(self.target) * sum_rows(world.baseline.requirement[users])
         coming = world.stocks.in_transit[dock] + world.stocks.buyer[dock]  # what landed today is not yet stored
         missing = np.maximum(wanted - world.stocks.supplier[row] - coming, 0.0)
         amount = np.minimum(level * world.draws.number(self.rate) * world.step, missing)

@@ -122,19 +122,7 @@ def test_the_first_replications_do_not_depend_on_how_many_follow(count: int) -> 
     assert_same(by_replication(run_block(case, 1, 0, 12), count), by_replication(run_block(case, 1, 0, count), count))
 
 
-@pytest.mark.parametrize(
-    "count",
-    [
-        pytest.param(
-            1,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="one replication alone differs by rounding; sums over rows are one source, not the only one",
-            ),
-        ),
-        2,
-    ],
-)
+@pytest.mark.parametrize("count", [1, 2])
 def test_the_first_replications_of_the_real_world_do_not_depend_on_how_many_follow(count: int) -> None:
     case = until(real_case(scenario="framework_and_allies"), "2026-12-31")
     assert_same(by_replication(run_block(case, 1, 0, 3), count), by_replication(run_block(case, 1, 0, count), count))
