@@ -97,7 +97,7 @@ def run_study(path: Path | str, options: Options, console: Console) -> Results:
         write_manifest(directory, about)
         (directory / ANSWER).write_text(answer(Results(directory)), encoding="utf-8")
         if options.figures:
-            draw(directory)
+            draw(directory, workers)
     # With them go those that an older version of the files or of the code has left behind.
     shutil.rmtree(parts, ignore_errors=True)
     return Results(out)
@@ -118,11 +118,11 @@ def load(path: Path | str, options: Options, *, balanced: bool = False) -> tuple
     return plan, prepare(plan, balanced=balanced)
 
 
-def draw(directory: Path) -> list[Path]:
-    """Draw the figures of a results directory."""
+def draw(directory: Path, workers: int = 1) -> list[Path]:
+    """Draw the figures of a results directory in some processes."""
     from sim.plots import draw_all  # matplotlib takes a second to load, and not every run draws
 
-    return draw_all(directory)
+    return draw_all(directory, workers)
 
 
 def identities(plan: Plan) -> list[dict[str, Any]]:
