@@ -70,6 +70,9 @@ golden: $(VENV)/.dev  ## refresh the golden summaries; say why in CHANGELOG.md, 
 
 # --- environment ---------------------------------------------------------------------------------
 
+# On all cores, and not what packages ship of their own tests: a third of the time that pip takes for it.
+BYTECODE = $(BIN)/python -m compileall -q -j 0 -x '[/\\]tests?[/\\]' $(VENV)/lib >/dev/null 2>&1 || true
+
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { \
 		echo "Drawdown needs Python 3.11 or newer and found none; name one with: make PYTHON=/path/to/python3.11 ..." >&2; \
@@ -81,13 +84,15 @@ $(BIN)/python:
 
 $(VENV)/.runtime: pyproject.toml requirements.lock | $(BIN)/python
 	@echo "Installing the locked packages into $(VENV) ..."
-	@$(PIP) install -r requirements.lock
+	@$(PIP) install --no-compile -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(BYTECODE)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
 	@echo "Installing the tools for tests and checks into $(VENV) ..."
-	@$(PIP) install -r requirements-dev.lock
+	@$(PIP) install --no-compile -r requirements-dev.lock
+	@$(BYTECODE)
 	@touch $@
 
 # Resolves afresh in an environment of its own; only what pyproject.toml names decides the outcome.

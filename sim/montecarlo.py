@@ -20,6 +20,7 @@ from typing import Any
 from sim.draws import BLOCK_SIZE
 from sim.engine import Case, run_block
 from sim.errors import ConfigError, DrawdownError, EngineError, Problem, ResultsError
+from sim.market.clearing import compile_newton
 from sim.parts import PartFile, part_name, reduce, write_part
 
 Done = Callable[[int], None]
@@ -88,11 +89,19 @@ def simulate(cases: Sequence[Case], seed: int, jobs: Sequence[Job], workers: int
 
 
 def warm_up(case: Case, seed: int) -> None:
-    """Compile the kernels once, into their cache, before several processes would do it at the same time."""
+    """Compile the kernels once, into their cache, before several processes would do it at the same time.
+
+    The first review of a balanced world has no use for the Newton kernel, so a second process compiles that one.
+    """
+    apart = multiprocessing.get_context("spawn").Process(target=compile_newton)
+    apart.start()
     start = case.horizon.start
     end = start + dt.timedelta(days=round(case.horizon.review.value) - 1)
     first_review = dataclasses.replace(case, horizon=case.horizon.model_copy(update={"end": end}))
-    run_block(first_review, seed, 0, 1)
+    try:
+        run_block(first_review, seed, 0, 1)
+    finally:
+        apart.join()
 
 
 def _is_there(job: Job) -> bool:

@@ -87,9 +87,24 @@ def clear_markets(
         v_max, CLOSED, 4.0 * ROUNDING, shadow, gate_shadow, log_price, flow, licence_shadow, delivered,
         iterations, done,
     )  # fmt: skip
+    if not done.all():
+        clear_busy_markets(
+            topology, weight, wedge, theta, demand_flow, demand_elasticity, demand_stock, demand_stock_rate,
+            demand_offset, demand_cap, available, floor, supplier_scale, gate_cap, gate_scale, licence_cap,
+            licence_scale, v_max, tolerance, shadow, gate_shadow, log_price, flow, licence_shadow, delivered,
+            iterations, done,
+        )  # fmt: skip
+
+
+def compile_newton() -> None:
+    """Compile the Newton kernel into its cache, on no market at all; it takes longer than all others together."""
+    none, start, rows = np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64), np.zeros((0, 1))
     clear_busy_markets(
-        topology, weight, wedge, theta, demand_flow, demand_elasticity, demand_stock, demand_stock_rate,
-        demand_offset, demand_cap, available, floor, supplier_scale, gate_cap, gate_scale, licence_cap,
-        licence_scale, v_max, tolerance, shadow, gate_shadow, log_price, flow, licence_shadow, delivered,
-        iterations, done,
-    )  # fmt: skip
+        MarketTopology(start, start, start, start, none, start, none, start, none),
+        *(rows for _ in range(16)),
+        1.0,
+        1e-6,
+        *(rows for _ in range(6)),
+        np.zeros((0, 1), dtype=np.int64),
+        np.zeros((0, 1), dtype=np.bool_),
+    )
