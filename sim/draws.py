@@ -41,7 +41,7 @@ class Draws:
         if not 0 < replications <= BLOCK_SIZE:
             raise ValueError(f"a block holds 1 to {BLOCK_SIZE} replications, got {replications}")
         self.seed, self.block, self.replications, self.uncertain = seed, block, replications, uncertain
-        self._drawn: dict[tuple[str, Number], Array] = {}
+        self._drawn: dict[int, tuple[Number, Array]] = {}  # by identity: numbers are asked for at every review
         self._columns: dict[tuple[str, str], Array] = {}
 
     def stream(self, entity: str, purpose: str) -> np.random.Generator:
@@ -71,8 +71,8 @@ class Draws:
         -------
         (replication,) float, base unit of the number
         """
-        key = (number.address, number)
-        if key not in self._drawn:
+        known = self._drawn.get(id(number))
+        if known is None:
             drawn = number.uncertain and self.uncertain
             values = (
                 quantile(number, self.uniform(number.address, "range"))
@@ -80,13 +80,13 @@ class Draws:
                 else np.full(self.replications, number.value)
             )
             values.setflags(write=False)
-            self._drawn[key] = values
-        return self._drawn[key]
+            known = self._drawn[id(number)] = number, values
+        return known[1]
 
     @property
     def ranges(self) -> dict[str, Array]:
         """Every number drawn over a range so far, by address, each (replication,)."""
-        return {address: values for (address, number), values in self._drawn.items() if number.uncertain}
+        return {number.address: values for number, values in self._drawn.values() if number.uncertain}
 
     def normal(self, entity: str, purpose: str, count: int) -> Array:
         """Return standard normals, shape ``(count, replication)``."""

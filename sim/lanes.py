@@ -315,3 +315,52 @@ def lanes_today(
         b = lane_buyer[lane]
         for r in range(reps):
             scaled[lane, r] = normal[lane, r] * scale[b, r]
+
+
+@njit(cache=True, error_model="numpy")
+def structural_risk(
+    risk: Array,
+    weight: Array,
+    structure: Array,
+    lane_ptr: Index,
+    lane_supplier: Index,
+    pair_ptr: Index,
+    pair_supplier: Index,
+    pair_buyer: Index,
+    out: Array,
+) -> Array:
+    """Return each buyer's mean risk over its lanes: of the lane itself or of its seller's inputs, if that is more.
+
+    Parameters
+    ----------
+    risk : (lane, replication) float
+    weight : (lane, replication) float, t/d
+    structure : (buyer, replication) float
+        Structural risk of the last review.
+    pair_ptr, pair_supplier, pair_buyer : int
+        Inputs of supplier ``pair_supplier[i]`` are the buyer rows ``pair_buyer[pair_ptr[i]:pair_ptr[i + 1]]``.
+    out : (buyer, replication) float
+        Overwritten and returned; 0 where a buyer has no trade.
+    """
+    reps = out.shape[1]
+    suppliers = 0
+    for lane in range(lane_supplier.size):
+        suppliers = max(suppliers, lane_supplier[lane] + 1)
+    for i in range(pair_supplier.size):
+        suppliers = max(suppliers, pair_supplier[i] + 1)
+    seller, total = np.zeros((suppliers, reps)), np.empty(reps)
+    for i in range(pair_supplier.size):
+        for k in range(pair_ptr[i], pair_ptr[i + 1]):
+            for r in range(reps):
+                seller[pair_supplier[i], r] = max(seller[pair_supplier[i], r], structure[pair_buyer[k], r])
+    for b in range(lane_ptr.size - 1):
+        out[b, :] = 0.0
+        total[:] = 0.0
+        for lane in range(lane_ptr[b], lane_ptr[b + 1]):
+            s = lane_supplier[lane]
+            for r in range(reps):
+                total[r] += weight[lane, r]
+                out[b, r] += weight[lane, r] * max(risk[lane, r], seller[s, r])
+        for r in range(reps):
+            out[b, r] = out[b, r] / total[r] if total[r] > 0.0 else 0.0
+    return out

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sim.calendar import Phase
 from sim.gates import Cap
-from sim.lanes import adapt_relations, enter_offtakes, mean_lead, relations_now
+from sim.lanes import adapt_relations, enter_offtakes, mean_lead, relations_now, structural_risk
 from sim.market.clearing import clear_markets
 from sim.market.orders import Demand, order_demand, scarcity_price, shelf_gap, urgency_window
 from sim.market.prices import CAUSES, FIRST_POLICY, attribute, pass_on_costs
@@ -230,13 +230,10 @@ class Book:
         habits = world.habits
         beliefs.lead += self.smoothing * (self._mean_lead() - beliefs.lead)
         if world.levers.risk.any() or beliefs.structure.any():
-            seller = np.zeros((len(network.suppliers), world.draws.replications))
-            for s, rows in self.inputs_of:
-                seller[s] = beliefs.structure[rows].max(axis=0)
-            level = np.maximum(world.levers.risk, seller[network.lane_supplier])
-            total = sum_by_buyer(world.lane_baseline, network.lane_ptr, self._buyer_sum)
-            held = sum_by_buyer(world.lane_baseline * level, network.lane_ptr, self._landing)
-            structure = np.divide(held, total, out=np.zeros_like(held), where=total > 0)
+            structure = structural_risk(
+                world.levers.risk, world.lane_baseline, beliefs.structure, network.lane_ptr, network.lane_supplier,
+                self.pair_ptr, self.pair_supplier, self.pair_buyer, self._buyer_sum,
+            )  # fmt: skip
             rise = np.maximum(structure - beliefs.structure, 0.0)
             beliefs.structure[:] = structure
         else:

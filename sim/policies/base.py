@@ -106,6 +106,7 @@ class Window:
     duration: Array | None = None
     not_before: Array | float = -np.inf
     allowed: NDArray[np.bool_] | bool = True
+    _span: tuple[float, float] | None = None
 
     @property
     def holds(self) -> NDArray[np.bool_]:
@@ -119,6 +120,8 @@ class Window:
             return
         self.allowed = np.asarray(world.day >= self.not_before)
         fired = self.watch.update(world) & self.allowed & np.isinf(self.start)
+        if not fired.any():
+            return
         self.start = np.where(fired, world.day, self.start)
         self.announced = np.where(fired, world.day, self.announced)
         if self.duration is not None:
@@ -131,6 +134,16 @@ class Window:
     def news(self, world: World) -> Array:
         """Return the share of this review in which the measure is announced or in force."""
         return self.overlap(world, np.minimum(self.announced, self.start))
+
+    def asleep(self, world: World) -> bool:
+        """Whether nothing of the measure, its announcement included, falls into this review anywhere."""
+        if self.watch is not None:
+            return False
+        if self._span is None:
+            since = np.minimum(self.announced, self.start)
+            ever = since < self.end
+            self._span = float(since[ever].min(initial=np.inf)), float(self.end[ever].max(initial=-np.inf))
+        return world.day + world.step <= self._span[0] or world.day >= self._span[1]
 
     def overlap(self, world: World, since: Array) -> Array:
         """Return the share of this review after ``since`` and before the end."""
@@ -163,6 +176,10 @@ class Held:
     free: Array | None = None
     idle: Array | bool = True
     memory: dict[str, Any] = field(default_factory=dict)
+
+    def let_go(self) -> None:
+        """Forget the flow before the measure: it is not in force anywhere."""
+        self.free, self.idle = None, True
 
 
 class Policy(Section):
@@ -310,7 +327,7 @@ def hold_cap(world: World, held: Held, cap: Cap, level: Array, inside: Array) ->
         The cap while it is in force.
     """
     if not level.any():
-        held.free, held.idle = None, True
+        held.let_go()
         return
     before = world.last_flow(cap)
     free = before if held.free is None else np.where(held.idle, before, held.free)

@@ -12,6 +12,9 @@ class ExportBan(LaneMeasure):
 
     def act(self, world: World, held: Held) -> None:
         """Cap each buyer at the share that is not covered; at full coverage its lanes close."""
+        if held.window.asleep(world):
+            held.let_go()
+            return
         self.warn(world, held)
         level, cap = held.window.level(world), held.caps["exports"]
         coverage = world.draws.number(self.coverage)

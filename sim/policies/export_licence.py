@@ -50,10 +50,10 @@ class ExportLicence(LaneMeasure):
 
     def act(self, world: World, held: Held) -> None:
         """Cap applications of each buyer, and hold the covered share of goods at the border."""
-        level, cap = held.window.level(world), held.caps["exports"]
-        if not held.window.news(world).any():
-            hold_cap(world, held, cap, level, level)
+        if held.window.asleep(world):
+            held.let_go()
             return
+        level, cap = held.window.level(world), held.caps["exports"]
         affected = self.affected(world, held)
         self.warn(world, held, affected)
         coverage = world.draws.number(self.coverage) * affected

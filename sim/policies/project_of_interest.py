@@ -82,7 +82,9 @@ class ProjectOfInterest(Policy):
     def act(self, world: World, held: Held) -> None:
         """Spend while building, then ramp up."""
         start = held.window.start
-        opens, ready = self.opening(world.draws, start, held.name)
+        if held.memory.get("start") is not start:
+            held.memory |= {"start": start, "dates": self.opening(world.draws, start, held.name)}
+        opens, ready = held.memory["dates"]
         held.happened["first output"] = opens
         self._spend(world, held, start, ready)
         ramp = np.maximum(world.draws.number(self.ramp), 1e-9)
@@ -91,6 +93,8 @@ class ProjectOfInterest(Policy):
             world.open_plant(held.name, world.draws.number(self.capacity), level)
 
     def _spend(self, world: World, held: Held, start: Array, ready: Array) -> None:
+        if not ((start < world.day + world.step) & (ready > world.day)).any():
+            return
         inside = np.clip(np.minimum(world.day + world.step, ready) - np.maximum(world.day, start), 0.0, None)
         rate = np.divide(inside, ready - start, out=np.zeros_like(inside), where=np.isfinite(ready) & (ready > start))
         money = world.draws.number(self.cost) * rate
