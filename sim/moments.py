@@ -9,6 +9,7 @@ intervals conservative.
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -107,9 +108,34 @@ def histogram_quantiles(counts: NDArray[np.uint32], middles: Array, levels: tupl
     -------
     (level, ...) float
     """
-    running = counts.cumsum(axis=-1, dtype=np.uint32)
-    total = running[..., -1].astype(np.float64)
-    return np.array([middles[(running < (level * total)[..., None]).sum(axis=-1)] for level in levels])
+    flat = np.ascontiguousarray(counts).reshape(-1, counts.shape[-1])
+    found = _quantile_bins(flat, np.array(levels), np.empty((len(levels), flat.shape[0]), dtype=np.int64))
+    return np.asarray(middles[found].reshape(len(levels), *counts.shape[:-1]))
+
+
+@njit(cache=True)
+def _quantile_bins(counts: NDArray[np.uint32], levels: Array, out: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Fill (level, row) with the first bin up to which at least a share of a row's counts lies."""
+    for row in range(counts.shape[0]):
+        total = 0
+        for k in range(counts.shape[1]):
+            total += counts[row, k]
+        for i in range(levels.size):
+            wanted = levels[i] * total
+            running, k = 0, 0
+            while k < counts.shape[1] - 1 and running + counts[row, k] < wanted:
+                running += counts[row, k]
+                k += 1
+            out[i, row] = k
+    return out
+
+
+@njit(cache=True)
+def add_counts(bins: NDArray[np.uint16], counts: NDArray[np.uint32]) -> None:
+    """Count the bins (row, replication) of each row into (row, bin), in place."""
+    for row in range(bins.shape[0]):
+        for r in range(bins.shape[1]):
+            counts[row, bins[row, r]] += 1
 
 
 def share_interval(hits: Counts, count: int) -> tuple[Array, Array, Array]:

@@ -24,7 +24,7 @@ from sim.compare import Comparison, aligned
 from sim.config.load import Plan
 from sim.errors import ResultsError
 from sim.metrics import METRICS, Key
-from sim.moments import Moments, histogram_quantiles, quantiles, share_interval
+from sim.moments import Moments, add_counts, histogram_quantiles, quantiles, share_interval
 from sim.parts import PartFile, bin_count
 from sim.recorder import SERIES, Bins
 
@@ -336,13 +336,11 @@ class Merged:
         shape = (len(self.groups), self.run.calendar.reviews)
         total = np.zeros(shape)
         counts = np.zeros((shape[0] * shape[1], bin_count(name)), dtype=np.uint32)
-        rows = np.arange(counts.shape[0])
         for path in self.paths:
             with PartFile(path) as part:
                 total += part.array("sums")[place]
                 bins = part.bins(name).reshape(counts.shape[0], -1)
-            for column in bins.T:  # a row meets each bin once, so nothing is counted twice
-                counts[rows, column] += 1
+            add_counts(bins, counts)
         return total, counts.reshape(*shape, -1)
 
     def causes(self) -> pa.Table:
