@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-ROUNDS = 8  # Newton steps on a buyer's price before its market counts as busy
+ROUNDS = 16  # Newton steps on a buyer's price before its market counts as busy
 LONGEST_STEP = 0.5  # in log price
 SMALL_STEP = 1e-8  # the error after a step is of the order of its square
 PRICE_TOLERANCE = 1e-12  # of a buyer's balance: a price that meets it is left as it is
