@@ -11,7 +11,7 @@ from typing import Any
 
 from sim.balance import balance
 from sim.config.load import Plan, Scenario, validate_section
-from sim.draws import BLOCK_SIZE, Draws
+from sim.draws import BLOCK_SIZE, Draws, lifetime_problem
 from sim.engine import Case, lay_out
 from sim.errors import ConfigError, Problem, did_you_mean
 from sim.hazards import mean_availability
@@ -56,6 +56,9 @@ def prepare(plan: Plan, *, balanced: bool = False) -> tuple[Case, ...]:
 
 def _case(plan: Plan, scenario: Scenario) -> Case:
     experiment = plan.experiment
+    problems = list(_undrawable(scenario))
+    if problems:
+        raise ConfigError(problems)
     return Case(
         name=scenario.name,
         world=scenario.world,
@@ -88,6 +91,17 @@ def _located(problem: Problem, scenario: Scenario) -> Problem:
     if colon and scenario.tree.get((*address.split("."), key)) is not None:
         return scenario.tree.problem(f"{address}.{key}", rest)
     return scenario.tree.problem(address, problem.message)
+
+
+def _undrawable(scenario: Scenario) -> Iterator[Problem]:
+    """Yield the lifetimes of hazards that no distribution can draw."""
+    hazards = scenario.world.hazards
+    for kind, entries in (("outages", hazards.outages), ("shocks", hazards.shocks), ("routes", hazards.routes)):
+        for name, entry in entries.items():
+            for key in ("time_to_failure", "repair_time"):
+                problem = lifetime_problem(getattr(entry, key))
+                if problem is not None:
+                    yield scenario.tree.problem(f"hazards.{kind}.{name}.{key}.{problem[0]}", problem[1])
 
 
 # -- policies -------------------------------------------------------------------------------------------

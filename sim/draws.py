@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from sim.config.schema import Lifetime, Number
+from sim.errors import did_you_mean
 
 BLOCK_SIZE = 128
 """Replications in a block: part of a run's identity."""
@@ -138,6 +139,20 @@ def quantile(number: Number, u: Array) -> Array:
     return np.asarray(np.where(u < mode, rising, falling))
 
 
-def known_lifetime(name: str) -> bool:
-    """Whether ``scipy.stats`` has a continuous distribution of this name."""
-    return isinstance(getattr(stats, name, None), stats.rv_continuous)
+def lifetime_problem(lifetime: Lifetime) -> tuple[str, str] | None:
+    """Return the key of a `Lifetime` that cannot be drawn from and what is wrong with it, or None."""
+    laws = [name for name in dir(stats) if isinstance(getattr(stats, name), stats.rv_continuous)]
+    if lifetime.dist not in laws:
+        hint = did_you_mean(lifetime.dist, laws)
+        return "dist", f"got '{lifetime.dist}'. Not a continuous distribution of scipy.stats.{hint}"
+    shapes = getattr(stats, lifetime.dist).shapes
+    wanted = shapes.split(", ") if shapes else []
+    if set(lifetime.shape) != set(wanted):
+        given = ", ".join(lifetime.shape) or "none"
+        allowed = ", ".join(wanted) or "none"
+        return "shape", f"got {given}. The shape parameters of '{lifetime.dist}' are: {allowed}."
+    law, mean = _law(lifetime.dist, tuple(sorted(lifetime.shape.items())))
+    if not np.isfinite(mean) or mean <= 0.0 or not law.support()[0] >= 0.0:
+        shape = ", ".join(f"{name} {value:g}" for name, value in lifetime.shape.items()) or "its standard form"
+        return "dist", f"got '{lifetime.dist}' with {shape}. Durations need a distribution above 0 with a finite mean."
+    return None

@@ -1,11 +1,13 @@
 """Policies are read and held against the world before anything runs."""
 
+import json
+
 import pytest
 
 from sim.cases import prepare
 from sim.config.load import Plan
 from sim.errors import ConfigError
-from tests.worlds import tiny_plan
+from tests.worlds import FILES, tiny_plan
 
 BAN = {"type": "export_ban", "from": "CHN", "material": "ore", "start": "2025-06-01", "source": "assumption"}
 TRIGGER = {"metric": "days_of_cover", "material": "metl", "country": "JPN", "below": "30 d"}
@@ -88,3 +90,19 @@ def test_problems_of_all_policies_come_together():
     with pytest.raises(ConfigError) as caught:
         prepare(both)
     assert [problem.address for problem in caught.value.problems] == ["policies.one.from", "policies.two.type"]
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "said"),
+    [
+        ({"dist": "lognrm", "mean": "100 d"}, r"dist: got 'lognrm'.*Did you mean 'lognorm'\?"),
+        ({"dist": "lognorm", "mean": "100 d"}, r"shape: got none\. The shape parameters of 'lognorm' are: s\."),
+        ({"dist": "norm", "mean": "100 d"}, r"got 'norm'.*above 0"),
+    ],
+)
+def test_a_lifetime_that_cannot_be_drawn_is_named(lifetime: dict[str, object], said: str) -> None:
+    outage = {"time_to_failure": lifetime, "repair_time": {"mean": "20 d"}, "severity": 1}
+    hazards = "hazards:\n  outages:\n    mining: " + json.dumps({**outage, "source": "assumption", "note": "of the tests"}) + "\n"
+    with pytest.raises(ConfigError, match=said) as caught:
+        prepare(tiny_plan(files={"configs/minerals/tin.yaml": FILES["configs/minerals/tin.yaml"] + hazards}))
+    assert caught.value.problems[0].line is not None

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from sim.config.schema import Lifetime, Number
-from sim.draws import BLOCK_SIZE, Draws, known_lifetime, quantile
+from sim.draws import BLOCK_SIZE, Draws, lifetime_problem, quantile
 
 RANGE = Number(2.0, 1.0, 4.0, address="behaviour.some")
 
@@ -96,7 +96,9 @@ def test_a_block_has_a_size(count: int) -> None:
         Draws(1, 0, count)
 
 
-def test_known_lifetimes() -> None:
-    assert known_lifetime("expon")
-    assert not known_lifetime("expnential")
-    assert not known_lifetime("binom")
+def test_lifetime_problems() -> None:
+    mean = Number(100.0, dimension="d")
+    assert lifetime_problem(Lifetime(mean=mean)) is None
+    assert lifetime_problem(Lifetime(dist="weibull_min", mean=mean, shape={"c": 1.5})) is None
+    assert lifetime_problem(Lifetime(dist="expnential", mean=mean)) is not None
+    assert lifetime_problem(Lifetime(dist="binom", mean=mean)) is not None
