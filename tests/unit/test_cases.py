@@ -101,8 +101,9 @@ def test_problems_of_all_policies_come_together():
     ],
 )
 def test_a_lifetime_that_cannot_be_drawn_is_named(lifetime: dict[str, object], said: str) -> None:
-    outage = {"time_to_failure": lifetime, "repair_time": {"mean": "20 d"}, "severity": 1}
-    hazards = "hazards:\n  outages:\n    mining: " + json.dumps({**outage, "source": "assumption", "note": "of the tests"}) + "\n"
+    noted = {"severity": 1, "source": "assumption", "note": "of the tests"}
+    outage = {"time_to_failure": lifetime, "repair_time": {"mean": "20 d"}, **noted}
+    hazards = "hazards:\n  outages:\n    mining: " + json.dumps(outage) + "\n"
     with pytest.raises(ConfigError, match=said) as caught:
         prepare(tiny_plan(files={"configs/minerals/tin.yaml": FILES["configs/minerals/tin.yaml"] + hazards}))
     assert caught.value.problems[0].line is not None
