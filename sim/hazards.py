@@ -21,6 +21,10 @@ Array = NDArray[np.float64]
 BURN_IN = 3.0
 """Cycles run before the start, so that the process is stationary at day 0."""
 
+MOST_KNOWN = 300
+_known: dict[tuple[object, ...], Array] = {}
+"""Down times drawn last: the scenarios of a run share their luck, block by block."""
+
 
 @njit(cache=True)
 def overlap(up: Array, down: Array, burn_in: Array, review: float, reviews: int) -> Array:
@@ -65,10 +69,32 @@ def down_share(
 
     Returns
     -------
-    (review, replication) float
+    (review, replication) float, read-only
         Its mean is MTTR / (MTBF + MTTR) (Barlow and Proschan 1975).
     """
     mtbf, mttr = draws.number(failure.mean), draws.number(repair.mean)
+    laws = tuple((law.dist, tuple(sorted(law.shape.items()))) for law in (failure, repair))
+    times = (float(calendar.review), float(calendar.horizon), mtbf.tobytes(), mttr.tobytes())
+    key = (draws.seed, draws.block, draws.replications, entity, laws, times)
+    if key not in _known:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        share = _renew(draws, entity, failure, repair, mtbf, mttr, calendar)
+        share.setflags(write=False)
+        _known[key] = share
+    return _known[key]
+
+
+def _renew(
+    draws: Draws,
+    entity: str,
+    failure: schema.Lifetime,
+    repair: schema.Lifetime,
+    mtbf: Array,
+    mttr: Array,
+    calendar: Calendar,
+) -> Array:
+    """Draw the up and down times of one process over the run, and take their share of each review."""
     burn_in = BURN_IN * (mtbf + mttr)
     needed = burn_in + calendar.horizon
     count = int(np.ceil((needed / (mtbf + mttr)).max() * 1.5)) + 12
