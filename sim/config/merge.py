@@ -87,8 +87,17 @@ def add_mineral(world: Tree, file: Tree, stem: str) -> list[Problem]:
                 problems.append(file.problem((part, *keys), message))
                 continue
             target = ("demand", *keys, mineral) if part == "demand" else (part, *keys)
-            problems += _put_new(world, target, value, file, (part, *keys))
+            problems += _put_new(world, target, _own(part, value, values), file, (part, *keys))
     return problems
+
+
+def _own(part: str, value: Any, values: Mapping[str, Any]) -> Any:
+    """Return a transit rule or a shock that is bound to its own file's materials and processes, if it names none."""
+    key, names = {"transit": ("material", "materials"), "hazards": ("processes", "processes")}.get(part, ("", ""))
+    scoped = part == "transit" or (part == "hazards" and isinstance(value, Mapping) and "countries" in value)
+    if not scoped or not isinstance(value, Mapping) or key in value:
+        return value
+    return {**value, key: list(mapping_or_empty(values.get(names)))}
 
 
 def _entries(raw: Any, depth: int, keys: Keys = ()) -> Iterator[tuple[Keys, Any]]:
