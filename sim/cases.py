@@ -6,11 +6,12 @@ runs. Leaves what a policy does to its class, and the values of the world to `co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sim.balance import balance
-from sim.config.load import Plan, Scenario, validate_section
+from sim.config.load import Plan, Scenario, load_plan, validate_section
 from sim.draws import BLOCK_SIZE, Draws, lifetime_problem
 from sim.engine import Case, lay_out
 from sim.errors import ConfigError, Problem, did_you_mean
@@ -25,6 +26,25 @@ NAME_KEYS = {
     "stockpile": "stockpile",
 }
 """Keys of policies that hold names, as one name, a list, or the keys of a mapping; and what they name."""
+
+
+def load(
+    path: Path | str,
+    overrides: Sequence[str] = (),
+    *,
+    replications: int | None = None,
+    seed: int | None = None,
+    balanced: bool = False,
+) -> tuple[Plan, tuple[Case, ...]]:
+    """Return the plan of an experiment or scenario file and its cases, checked (see `prepare`).
+
+    Raises
+    ------
+    ConfigError
+        If the input cannot be used.
+    """
+    plan = load_plan(path, overrides, replications=replications, seed=seed)
+    return plan, prepare(plan, balanced=balanced)
 
 
 def prepare(plan: Plan, *, balanced: bool = False) -> tuple[Case, ...]:
@@ -45,7 +65,8 @@ def prepare(plan: Plan, *, balanced: bool = False) -> tuple[Case, ...]:
     for scenario in plan.scenarios:
         try:
             case = _case(plan, scenario)
-            _try_out(case, scenario, plan, balanced)
+            # Policies add nothing that flows at the start: one balance serves all scenarios of the same world.
+            _try_out(case, scenario, plan, balanced and all(case.world != other.world for other in cases))
             cases.append(case)
         except ConfigError as error:
             problems += error.problems

@@ -13,11 +13,8 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
-from sim.answer import short_answer, tables
-from sim.describe import describe as described
+from sim.cases import load
 from sim.errors import DrawdownError
-from sim.results import ANSWER
-from sim.study import Options, load, run_study
 
 USER_ERROR = 2
 """Exit code of every error that the user can put right."""
@@ -54,6 +51,11 @@ def run(
     no_figures: NoFigures = False,
 ) -> None:
     """Run an experiment or a scenario, write its results and print the answer."""
+    # Loaded here, so that the other commands answer at once: with the statistics of results they take two seconds.
+    from sim.answer import short_answer, tables
+    from sim.results import ANSWER
+    from sim.study import Options, run_study
+
     options = Options(replications, seed, workers, out, tuple(set_ or ()), not no_figures)
     with _plainly():
         results = run_study(file, options, Console(stderr=True))
@@ -68,7 +70,7 @@ def run(
 def validate(file: File, set_: Set = None) -> None:
     """Check an experiment or a scenario without running it."""
     with _plainly():
-        plan, cases = load(file, Options(overrides=tuple(set_ or ())), balanced=True)
+        plan, cases = load(file, set_ or (), balanced=True)
     counted = f"{len(cases)} scenario{'s' if len(cases) != 1 else ''}"
     Console().print(f"{plan.name}: {counted}, no problems found.", highlight=False)
 
@@ -76,8 +78,10 @@ def validate(file: File, set_: Set = None) -> None:
 @app.command()
 def describe(file: File, set_: Set = None) -> None:
     """Print the world as tables: who mines, processes, consumes and holds what."""
+    from sim.describe import describe as described
+
     with _plainly():
-        plan, cases = load(file, Options(overrides=tuple(set_ or ())))
+        plan, cases = load(file, set_ or ())
         shown = described(plan, cases)
     Console().print(shown)
 

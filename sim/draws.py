@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from sim.config.schema import Lifetime, Number
 from sim.errors import did_you_mean
 
 BLOCK_SIZE = 128
 """Replications in a block: part of a run's identity."""
+
+COMMON_LAWS = {"expon": (), "lognorm": ("s",), "weibull_min": ("c",), "gamma": ("a",)}
+"""Lifetimes known to be above 0 with a finite mean, and their shape parameters."""
 
 Array = NDArray[np.float64]
 
@@ -114,6 +116,8 @@ class Draws:
 @lru_cache(maxsize=256)
 def _law(name: str, shape: tuple[tuple[str, float], ...]) -> tuple[Any, float]:
     """Return a distribution of scipy.stats with its shape, and its mean."""
+    from scipy import stats  # takes a second to load, and checking a file draws nothing
+
     frozen = getattr(stats, name)(**dict(shape))
     return frozen, float(frozen.mean())
 
@@ -141,6 +145,10 @@ def quantile(number: Number, u: Array) -> Array:
 
 def lifetime_problem(lifetime: Lifetime) -> tuple[str, str] | None:
     """Return the key of a `Lifetime` that cannot be drawn from and what is wrong with it, or None."""
+    if tuple(lifetime.shape) == COMMON_LAWS.get(lifetime.dist) and all(v > 0.0 for v in lifetime.shape.values()):
+        return None
+    from scipy import stats
+
     laws = [name for name in dir(stats) if isinstance(getattr(stats, name), stats.rv_continuous)]
     if lifetime.dist not in laws:
         hint = did_you_mean(lifetime.dist, laws)

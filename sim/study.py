@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sim.answer import answer
-from sim.cases import prepare
-from sim.config.load import Change, Plan, iter_numbers, load_plan
+from sim.cases import load as load_cases
+from sim.config.load import Change, Plan, iter_numbers
 from sim.config.schema import Number
 from sim.draws import BLOCK_SIZE
 from sim.engine import Case
@@ -114,8 +114,7 @@ def load(path: Path | str, options: Options, *, balanced: bool = False) -> tuple
     for name, value in (("--replications", options.replications), ("--workers", options.workers)):
         if value is not None and value < 1:
             raise ConfigError([Problem(name, f"got {value}. Give 1 or more.", "command line")])
-    plan = load_plan(path, options.overrides, replications=options.replications, seed=options.seed)
-    return plan, prepare(plan, balanced=balanced)
+    return load_cases(path, options.overrides, replications=options.replications, seed=options.seed, balanced=balanced)
 
 
 def draw(directory: Path, workers: int = 1) -> list[Path]:

@@ -129,7 +129,7 @@ class _Reader:
         self.file = file
         self.origin: dict[Keys, Origin] = {}
         self.problems: list[Problem] = []
-        self.yaml = YAML(typ="safe", pure=True)
+        self.yaml = YAML(typ="safe", pure=False)
 
     def read(self, text: str) -> Any:
         """Return the plain value of a document (YAML 1.2); None where there is none."""
