@@ -61,7 +61,7 @@ def prepare(plan: Plan, *, balanced: bool = False) -> tuple[Case, ...]:
         With the problems of all scenarios, each with the file and line it was stated on.
     """
     problems: list[Problem] = []
-    cases = []
+    cases: list[Case] = []
     for scenario in plan.scenarios:
         try:
             case = _case(plan, scenario)

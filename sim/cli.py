@@ -1,4 +1,4 @@
-"""The command line: ``drawdown run | validate | describe``."""
+"""The command line: ``drawdown run | validate | describe | sources``."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="ADDRESS=VALUE", help="Change a value; may be given again."),
 ]
+Csv = Annotated[Path | None, typer.Option(help="Write the numbers to this file, too.")]
 NoFigures = Annotated[bool, typer.Option("--no-figures", help="Do not draw figures.")]
 
 
@@ -84,6 +85,19 @@ def describe(file: File, set_: Set = None) -> None:
         plan, cases = load(file, set_ or ())
         shown = described(plan, cases)
     Console().print(shown)
+
+
+@app.command()
+def sources(file: File, set_: Set = None, csv: Csv = None) -> None:
+    """Print where every number comes from, with totals per grade of source."""
+    from sim.provenance import entries, tables, write_csv
+
+    with _plainly():
+        plan, cases = load(file, set_ or ())
+        found = entries(plan, cases)
+        if csv is not None:
+            write_csv(csv, found)
+    Console().print(tables(plan, found))
 
 
 def main() -> None:

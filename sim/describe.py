@@ -29,6 +29,14 @@ NUMBERS = (
 )  # fmt: skip
 """Headings of columns that hold numbers."""
 
+SHARES = (
+    "largest by place", "China by place", "HHI by place", "largest by owner", "China by owner", "HHI by owner",
+    "left without the largest",
+)  # fmt: skip
+
+FAR = 0.1
+"""Given numbers that balancing moved further than this are marked."""
+
 MOVED = 0.01
 """Given numbers that balancing moved by less than this share are not listed."""
 
@@ -39,7 +47,8 @@ def describe(plan: Plan, cases: tuple[Case, ...]) -> Group:
     parts: list[Table | Text] = [_opening(plan, cases[0])]
     for material in world.network.materials:
         parts += [_heading(world, material), _suppliers(world, material), _buyers(world, material)]
-    return Group(*parts, _balancing(world), _scenarios(plan), _policies(plan))
+    shares = Text("\nWho makes it, by where plants stand and by who owns them", style="bold")
+    return Group(*parts, shares, _concentration(world), _balancing(world), _scenarios(plan), _policies(plan))
 
 
 @dataclass(frozen=True)
@@ -86,11 +95,20 @@ class Described:
         rows = [i for i, row in enumerate(self.network.suppliers) if row.material == material]
         return sorted(rows, key=lambda i: (self.network.suppliers[i].stockpile, -self.sales[i]))
 
-    def by_country(self, material: str) -> dict[str, float]:
-        """Return sales of a material by the country of the seller, t/d, the largest first."""
+    def by_country(self, material: str, *, owner: bool = False) -> dict[str, float]:
+        """Return sales of a material by the country where the seller stands, t/d, the largest first.
+
+        Parameters
+        ----------
+        owner : bool
+            By the country of its owner instead.
+        """
         sold: dict[str, float] = {}
         for i in self.suppliers_of(material):
-            country = self.network.suppliers[i].country
+            row = self.network.suppliers[i]
+            facility = self.network.blueprint.facilities.get(row.owner)
+            owned = owner and facility is not None and facility.owner_country is not None
+            country = str(facility.owner_country) if facility is not None and owned else row.country
             sold[country] = sold.get(country, 0.0) + float(self.sales[i])
         return dict(sorted(sold.items(), key=lambda item: -item[1]))
 
@@ -127,9 +145,30 @@ def _heading(world: Described, material: str) -> Text:
     return Text.assemble(
         (f"\n{record.title}", "bold"),
         f" ({record.basis}): {total * DAYS_PER_YEAR:,.0f} t/yr at {price:,.0f} USD/t; "
-        f"{world.title(leader)} sells {sold[leader] / max(total, 1e-300):.0%}, "
+        f"{world.title(leader)} makes {sold[leader] / max(total, 1e-300):.0%}, "
         f"concentration by country (HHI) {concentration(np.array(list(sold.values()))):,.0f}",
     )
+
+
+def _concentration(world: Described) -> Table:
+    """Show who leads each stage, by where plants stand and by who owns them, and what is left without them.
+
+    What is left is remaining supply over demand with the largest country removed, no stocks and no response: the
+    N-1 share of the International Energy Agency.
+    """
+    table = _table("Stage", *SHARES)
+    for material in world.network.materials:
+        stands, owned = world.by_country(material), world.by_country(material, owner=True)
+        total = max(sum(stands.values()), 1e-300)
+        cells = []
+        for sold in (stands, owned):
+            leader = next(iter(sold))
+            cells += [f"{leader} {sold[leader] / total:.0%}", f"{sold.get('CHN', 0.0) / total:.0%}"]
+            cells.append(f"{concentration(np.array(list(sold.values()))):,.0f}")
+        table.add_row(
+            world.network.world.materials[material].title, *cells, f"{1.0 - max(stands.values()) / total:.0%}"
+        )
+    return table
 
 
 def _suppliers(world: Described, material: str) -> Table:
@@ -198,7 +237,8 @@ def _balancing(world: Described) -> Table:
     for moved, kind in kinds:
         for address, factor in sorted(moved.items(), key=lambda item: -abs(np.log(max(item[1], 1e-9)))):
             if abs(factor - 1.0) > MOVED:
-                table.add_row(address, kind, f"{factor:.2f}")
+                far = abs(factor - 1.0) > FAR
+                table.add_row(address, kind, f"{factor:.2f}" + (" (!)" if far else ""))
     return table
 
 

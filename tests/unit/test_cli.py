@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -56,6 +57,27 @@ def test_describe_shows_who_makes_uses_and_holds_what(experiment):
     assert done.exit_code == 0, done.output
     for word in ("The mine", "The smelter", "The reserve", "10,000", "days of cover", "HHI", "CHN 100%", "The ban"):
         assert word in done.output, word
+
+
+def test_describe_shows_who_leads_each_stage_and_what_is_left_without_it(experiment):
+    done = call("describe", experiment)
+    assert "left without the largest" in done.output and "HHI by owner" in done.output
+
+
+def test_sources_prints_every_number_with_its_grade(experiment, tmp_path):
+    table = tmp_path / "numbers.csv"
+    done = call("sources", experiment, "--csv", table)
+    assert done.exit_code == 0, done.output
+    assert "Numbers by grade of their source" in done.output and "materials.ore.price" in done.output
+    lines = pd.read_csv(table)
+    assert not lines.duplicated(["address", "value", "low", "high"]).any()
+    assert set(lines.grade) <= {"official", "industry", "secondary", "assumption"}
+    assert lines.loc[lines.address == "materials.ore.price", "unit"].item() == "USD/t"
+
+
+def test_sources_that_cannot_be_written_are_told(experiment, tmp_path):
+    done = call("sources", experiment, "--csv", tmp_path / "nowhere" / "numbers.csv")
+    assert done.exit_code == USER_ERROR and "cannot be written" in done.output
 
 
 @pytest.mark.parametrize(
