@@ -21,6 +21,6 @@ def mine(world: World, rows: ProcessRows, stage: int) -> Steps:
     while True:
         yield world.next(Phase.PRODUCTION, stage)
         works.look()
-        throughput = works.throughput * works.growth * works.available if by_product else works.wanted()
+        throughput = works.limit * works.utilisation if by_product else works.wanted()
         world.beliefs.wanted[rows.facility] = works.limit if by_product else throughput
         works.put_out(throughput)
