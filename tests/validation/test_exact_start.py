@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from sim.config import schema
+from sim.config.load import load_plan
 from sim.engine import Case
 from sim.nodes.markets import Book
 from sim.world import World
 from tests.probe import Array, cases_of, real_case, switched, tiny_case, until, watch
 from tests.small_worlds import chain, plan_of
+
+ROOT = Path(__file__).parents[2]
 
 EXACT = 1e-9
 
@@ -98,6 +102,12 @@ def test_real_world_stands_still_with_its_ranges_drawn(review: int) -> None:
     """The rare-earth chain, each replication with coefficients, covers and lead times of its own."""
     case = without_later_plants(until(real_case([*QUIET, f"horizon.review={review} d"]), "2027-12-31"))
     assert_still(case, 8)
+
+
+def test_nine_minerals_stand_still_together() -> None:
+    """The whole world of the mission, half a year, later plants left out; mass closes at every review or it raises."""
+    (case,) = cases_of(load_plan(ROOT / "experiments/nine_minerals.yaml", QUIET)).values()
+    assert_still(without_later_plants(until(case, "2025-06-30")), 4)
 
 
 def test_later_plants_touch_nothing_before_they_open() -> None:
