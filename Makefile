@@ -71,7 +71,7 @@ golden: $(VENV)/.dev  ## refresh the golden summaries; say why in CHANGELOG.md, 
 # --- environment ---------------------------------------------------------------------------------
 
 # On all cores, and not what packages ship of their own tests: a third of the time that pip takes for it.
-BYTECODE = $(BIN)/python -m compileall -q -j 0 -x '[/\\]tests?[/\\]' $(VENV)/lib sim >/dev/null 2>&1 || true
+BYTECODE = $(BIN)/python -m compileall -q -j 0 -x '[/\\](tests?|cuda|lexers|fontTools|pip|setuptools)[/\\]' $(VENV)/lib sim >/dev/null 2>&1 || true
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { \

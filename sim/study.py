@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sim.answer import answer
+from sim.artists import artists, draw
 from sim.cases import load as load_cases
 from sim.config.load import Change, Plan, iter_numbers
 from sim.config.schema import Number
@@ -89,7 +90,8 @@ def run_study(path: Path | str, options: Options, console: Console) -> Results:
     finally:
         with suppress(OSError):
             parts.rmdir()  # only if nothing was finished
-    with replacing(out) as directory, console.status("Writing tables and figures"):
+    drawing = artists(workers if options.figures else 1)
+    with replacing(out) as directory, console.status("Writing tables and figures"), drawing as pool:
         merger = Merger(plan, cases[0].calendar, _by_scenario(jobs, len(cases)))
         merger.write(directory)
         about = manifest(plan, cases, options, merger)
@@ -97,7 +99,7 @@ def run_study(path: Path | str, options: Options, console: Console) -> Results:
         write_manifest(directory, about)
         (directory / ANSWER).write_text(answer(Results(directory)), encoding="utf-8")
         if options.figures:
-            draw(directory, workers)
+            draw(directory, pool)
     # With them go those that an older version of the files or of the code has left behind.
     shutil.rmtree(parts, ignore_errors=True)
     return Results(out)
@@ -115,13 +117,6 @@ def load(path: Path | str, options: Options, *, balanced: bool = False) -> tuple
         if value is not None and value < 1:
             raise ConfigError([Problem(name, f"got {value}. Give 1 or more.", "command line")])
     return load_cases(path, options.overrides, replications=options.replications, seed=options.seed, balanced=balanced)
-
-
-def draw(directory: Path, workers: int = 1) -> list[Path]:
-    """Draw the figures of a results directory in some processes."""
-    from sim.plots import draw_all  # matplotlib takes a second to load, and not every run draws
-
-    return draw_all(directory, workers)
 
 
 def identities(plan: Plan) -> list[dict[str, Any]]:

@@ -6,9 +6,7 @@ are spread), `effect` (paired differences), `cover` (days of cover) and `attribu
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -24,15 +22,13 @@ from sim.plots.shortage import draw_shortage
 from sim.plots.style import RC, save
 
 
-def draw_all(directory: Path, workers: int = 1) -> list[Path]:
+def draw_all(directory: Path) -> list[Path]:
     """Draw every figure of a results directory into its ``figures`` folder, as PNG and SVG.
 
     Parameters
     ----------
     directory : Path
         As `sim.study` writes it.
-    workers : int
-        Processes; the figures are the same for any number.
 
     Returns
     -------
@@ -44,14 +40,10 @@ def draw_all(directory: Path, workers: int = 1) -> list[Path]:
     ResultsError
         If a table the figures need is missing or cannot be read.
     """
-    directory = Path(directory)
-    saved = Saved(directory)
+    saved = Saved(Path(directory))
     wanted = figures(saved)
-    (directory / "figures").mkdir(exist_ok=True)
-    if workers <= 1:
-        return [path for name in wanted for path in _draw(saved, name)]
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _open, (directory,)) as pool:
-        return [path for paths in pool.map(_draw_opened, wanted) for path in paths]
+    (saved.directory / "figures").mkdir(exist_ok=True)
+    return [path for name in wanted for path in draw_one(saved, name)]
 
 
 def figures(saved: Saved) -> dict[str, Callable[[], Figure]]:
@@ -70,19 +62,7 @@ def figures(saved: Saved) -> dict[str, Callable[[], Figure]]:
     return found
 
 
-def _draw(saved: Saved, name: str) -> list[Path]:
+def draw_one(saved: Saved, name: str) -> list[Path]:
+    """Draw one of `figures` by its name; return the files written."""
     with rc_context(RC):
         return save(figures(saved)[name](), saved.directory / "figures", name)
-
-
-_opened: Saved
-
-
-def _open(directory: Path) -> None:
-    """Let a worker process read the results once for all its figures."""
-    global _opened
-    _opened = Saved(directory)
-
-
-def _draw_opened(name: str) -> list[Path]:
-    return _draw(_opened, name)
