@@ -58,7 +58,7 @@ def entries(plan: Plan, cases: Iterable[Case]) -> list[Entry]:
     """Return every number of a plan's scenarios, each value of an address once, in the order of the files."""
     found: dict[tuple[str, Number], list[str]] = {}
     for case in cases:
-        for number in _numbers(case):
+        for number in numbers_of(case):
             found.setdefault((number.address, number), []).append(case.name)
     return [
         Entry(address, number, grade_of(number, plan.sources), tuple(names))
@@ -66,7 +66,8 @@ def entries(plan: Plan, cases: Iterable[Case]) -> list[Entry]:
     ]
 
 
-def _numbers(case: Case) -> Iterator[Number]:
+def numbers_of(case: Case) -> Iterator[Number]:
+    """Yield every number of a case's world and policies, each with its address."""
     yield from iter_numbers(case.world)
     for name, policy in case.policies.items():
         yield from iter_numbers(policy, f"policies.{name}")

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sim.answer import answer
 from sim.artists import artists, draw
 from sim.cases import load as load_cases
-from sim.config.load import Change, Plan, iter_numbers
+from sim.config.load import Change, Plan
 from sim.config.schema import Number
 from sim.draws import BLOCK_SIZE
 from sim.engine import Case
@@ -28,6 +28,7 @@ from sim.metrics import UNITS
 from sim.moments import CONFIDENCE
 from sim.montecarlo import Done, Job, plan_jobs, simulate
 from sim.parts import code_version
+from sim.provenance import numbers_of
 from sim.recorder import Bins
 from sim.results import ANSWER, Results, check_place, config_hash, git_revision, replacing, versions, write_manifest
 from sim.tables import KEPT, Merger
@@ -212,16 +213,10 @@ def ranges(cases: Sequence[Case], drawn: Mapping[str, object]) -> dict[str, dict
     """Return value, range and unit of every number that was drawn, by address."""
     found: dict[str, dict[str, Any]] = {}
     for case in cases:
-        for number in _numbers(case):
+        for number in numbers_of(case):
             if number.address in drawn and number.uncertain:
                 found.setdefault(number.address, _range(number))
     return dict(sorted(found.items()))
-
-
-def _numbers(case: Case) -> Iterator[Number]:
-    yield from iter_numbers(case.world)
-    for name, policy in case.policies.items():
-        yield from iter_numbers(policy, f"policies.{name}")
 
 
 def _range(number: Number) -> dict[str, Any]:
