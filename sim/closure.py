@@ -18,6 +18,8 @@ from sim.network import Network
 
 Array = NDArray[np.float64]
 
+YEAR = 365.25
+
 
 def fail(address: str, message: str) -> ConfigError:
     """Return the error of a world that cannot be balanced."""
@@ -95,7 +97,13 @@ class Closure:
         return [f for f, facility in self.present.items() if material in self.world.processes[facility.process].outputs]
 
     def _takers(self, material: str) -> list[str]:
-        return [f for f, facility in self.present.items() if material in self.world.processes[facility.process].inputs]
+        """Facilities whose need of a material is a part of its demand that no consumer's use includes."""
+        return [
+            name
+            for name, facility in self.present.items()
+            if (taken := self.world.processes[facility.process].inputs.get(material)) is not None
+            and taken.within_sectors is None
+        ]
 
     # -- closing ------------------------------------------------------------------------------------
 
@@ -112,12 +120,30 @@ class Closure:
                 )
             waiting -= done
             self._fill_remainders()
+        self._take_out_of_use()
         for (process, material), amount in {**self.takes, **self.makes}.items():
             if np.any(amount < 0):
                 raise fail(
                     f"processes.{process}",
                     f"the balance of '{material}' needs a negative amount ({amount.min():.4g} t per unit).",
                 )
+
+    def _take_out_of_use(self) -> None:
+        """Take what plants need `within_sectors` off the use of their country's consumer; totals stay."""
+        for name, facility in self.present.items():
+            for material, taken in self.world.processes[facility.process].inputs.items():
+                if taken.within_sectors is None:
+                    continue
+                need = self.takes[facility.process, material] * self.throughput[name]
+                given = self.use.get((facility.country, material), np.zeros_like(need))
+                left = self.use[facility.country, material] = given - need
+                if np.any(left <= 0):
+                    worst = int(np.argmin(left))
+                    raise fail(
+                        f"facilities.{name}",
+                        f"needs {need[worst] * YEAR:.4g} t/yr of '{material}' within the use of "
+                        f"{facility.country}, where {given[worst] * YEAR:.4g} t/yr are left.",
+                    )
 
     def _close_side(self, material: str, side: str) -> bool:
         record = self.world.materials[material]

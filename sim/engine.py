@@ -15,6 +15,7 @@ from sim.config import schema
 from sim.draws import BLOCK_SIZE, Draws
 from sim.errors import ConfigError, EngineError, Problem
 from sim.gates import Cap, CapBook, Gates
+from sim.growth import Growth
 from sim.hazards import hazards, mean_availability
 from sim.levers import Spending
 from sim.network import Blueprint, Network
@@ -26,7 +27,7 @@ from sim.nodes.shipments import shipments
 from sim.nodes.stockpiles import stockpiles
 from sim.policies import Held, Policy
 from sim.recorder import Recorder
-from sim.world import Growth, Steps, World
+from sim.world import Steps, World
 
 Array = NDArray[np.float64]
 
@@ -132,7 +133,7 @@ def build(case: Case, seed: int, block: int, replications: int = BLOCK_SIZE) -> 
         baseline,
         draws,
         calendar,
-        Growth(case.world, case.demand, calendar, draws),
+        Growth(network, baseline, case.demand, calendar, draws),
         max((policy.longest_delay for policy in case.policies.values()), default=0.0),
         case.switches,
         case.independent_of,

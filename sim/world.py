@@ -18,6 +18,7 @@ from sim.calendar import Calendar, Phase
 from sim.config import schema
 from sim.draws import Draws
 from sim.gates import Cap, Gates
+from sim.growth import Growth
 from sim.lanes import lanes_today
 from sim.levers import Levers
 from sim.network import Network
@@ -56,40 +57,6 @@ class Habits:
             raise AttributeError(name) from None
 
 
-class Growth:
-    """The demand path as a factor on the baseline, per material and review.
-
-    Parameters
-    ----------
-    world : schema.World
-    path : str
-        Name of a demand path, or ``flat``.
-    calendar : Calendar
-    """
-
-    def __init__(self, world: schema.World, path: str, calendar: Calendar, draws: Draws) -> None:
-        reps = draws.replications
-        self.factor = np.ones((len(world.materials), calendar.reviews, reps))
-        if path == "flat":
-            return
-        order = {name: i for i, name in enumerate(world.materials)}
-        for mineral, materials in world.minerals.items():
-            years = world.demand[path][mineral].years
-            factor = self._index(years, calendar, draws)
-            for material in materials:
-                self.factor[order[material]] = factor
-
-    @staticmethod
-    def _index(years: Mapping[int, schema.Number], calendar: Calendar, draws: Draws) -> Array:
-        """Log-linear between mid-years, 1 at the start of the run."""
-        at = np.array([float(calendar.years_since(year)[0]) for year in sorted(years)])
-        when = calendar.times / 365.25
-        logs = np.log([draws.number(years[year]) for year in sorted(years)])
-        path = np.array([np.interp(when, -at, logs[:, r]) for r in range(draws.replications)]).T
-        start = np.array([np.interp(0.0, -at, logs[:, r]) for r in range(draws.replications)])
-        return np.asarray(np.exp(path - start))
-
-
 class World:
     """One block of one scenario while it runs.
 
@@ -101,7 +68,9 @@ class World:
         Start of the review in hand.
     review : int
         Index of the review in hand.
-    growth : (material, review, replication) float
+    growth : (path, review, replication) float
+    throughput : (facility, replication) float, units of the process per day
+        Of the last review.
     policies : tuple of str
         Those that hold caps, in the order in which they mark them.
     """
@@ -129,8 +98,9 @@ class World:
         self.step = calendar.review
         self.env = simpy.Environment(initial_time=-self.step)
         self.switches = switches
-        self.growth = growth.factor
+        self.growth, self.grown_buyer = growth.paths, growth.of_buyer
         self.habits = Habits.drawn(network.world.behaviour, draws)
+        self.throughput = baseline.throughput.copy()
         self.stocks = Stocks(network, baseline, self.step, longest_delay)
         self.beliefs = Beliefs(network, baseline)
         self.levers = Levers(network, gates, draws.replications)
@@ -173,8 +143,13 @@ class World:
 
     @property
     def growth_now(self) -> Array:
-        """(material, replication) demand path over its start."""
-        return np.asarray(self.growth[:, self.review])
+        """(material, replication) path of what is made of a material, over its start."""
+        return np.asarray(self.growth[: len(self.network.materials), self.review])
+
+    @property
+    def growth_of_buyers(self) -> Array:
+        """(buyer, replication) path of what each buyer needs, over its start."""
+        return np.asarray(self.growth[self.grown_buyer, self.review])
 
     # -- views that policies use ----------------------------------------------------------------------
 
@@ -219,7 +194,7 @@ class World:
         network = self.network
         lanes_today(
             self.baseline.flow,
-            self.growth_now[network.buyer_material],
+            self.growth_of_buyers,
             network.lane_buyer,
             self.offtake_lanes,
             self.offtake_of,

@@ -233,7 +233,8 @@ class Material(Section):
     """A material traded in one market."""
 
     title: str = Field(description="name for readers")
-    basis: str = Field(description="what a tonne means, for example t REO")
+    basis: str = Field(description="what a unit means, for example t REO")
+    unit: str = Field("t", description="what quantities are counted in, where not in tonnes: MWh of cells, motors")
     price: Price = Field(description="baseline delivered price")
     total: Flow | None = Field(None, description="world supply and demand at the start; None: what facilities give")
     supply_closed_by: str = Field(
@@ -254,6 +255,9 @@ class Input(Section):
     thrift: Ratio = Field(description="how far the recipe gives way to price: 0 contained, 1 like a consumer")
     cover: Days = Field(description="input stock on hand, in days of use")
     cover_classes: bool = Field(False, description="whether plants differ in cover by the classes of `behaviour`")
+    within_sectors: Names | None = Field(
+        None, description="sectors of the country's consumer whose stated use this is part of; it comes off there"
+    )
 
 
 class Process(Section):
@@ -268,6 +272,9 @@ class Process(Section):
     processing_time: Days | None = Field(None, description="days in process, added to the lead time of inputs")
     host: str | None = Field(
         None, description="by-product of this host's output: throughput follows it whatever the price"
+    )
+    follows: str | None = Field(
+        None, description="process of another file that is the host: where that is loaded, its ups and downs count"
     )
 
 

@@ -57,7 +57,7 @@ class Users:
             if row.kind == "consumer" and row.material == material
         ]
         self.rows = np.array([i for i, _ in owners], dtype=np.int64)
-        self.material = network.material_index[material]
+        self.path = world.grown_buyer[self.rows]
         self.noise = self._noise(material, [owner for _, owner in owners])
 
     def _noise(self, material: str, owners: list[str]) -> Array:
@@ -85,7 +85,8 @@ class Users:
         beliefs = world.beliefs
         slow = beliefs.adaptation
         slow[rows] += step * (habits.eps_L * np.maximum(beliefs.price_smooth[rows], 0.0) - slow[rows]) / habits.tau_L
-        path = world.baseline.requirement[rows] * world.growth_now[self.material] * np.exp(self.noise[world.review])
+        path = world.baseline.requirement[rows] * world.growth[self.path, world.review]
+        path *= np.exp(self.noise[world.review])
         path *= world.levers.demand[rows]
         requirement = path * np.exp(-slow[rows])
         price = beliefs.price[rows]

@@ -173,7 +173,7 @@ class Book:
     def _relations(self) -> Array:
         """Return K of every lane, t/d: relationships with growth, new offtakes, and stockpiles on offer."""
         world, levers = self.world, self.world.levers
-        growth = world.growth_now[self.buyer_material]
+        growth = world.growth_of_buyers
         if world.offtake_lanes.size:
             self._enter_offtakes(growth)
         relation = relations_now(
@@ -348,7 +348,7 @@ class Book:
             self.flow,
             world.levers.release_lane,
             world.lane_baseline,
-            world.growth_now[self.buyer_material],
+            world.growth_of_buyers,
             world.lane_scale,
             world.network.lane_buyer,
             self.step,

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sim.calendar import Phase
 from sim.network import ProcessRows
 from sim.nodes.production import Works
+from sim.sums import sum_rows
 from sim.world import Steps, World
+
+Array = NDArray[np.float64]
 
 
 def mine(world: World, rows: ProcessRows, stage: int) -> Steps:
@@ -16,11 +22,47 @@ def mine(world: World, rows: ProcessRows, stage: int) -> Steps:
     stage : int
         Place in the chain, upstream first.
     """
-    by_product = world.network.world.processes[rows.process].host is not None
+    process = world.network.world.processes[rows.process]
+    by_product = process.host is not None
     works = Works(world, rows, by_product)
+    host = Host(world, rows, process.follows) if process.follows in world.network.world.processes else None
     while True:
         yield world.next(Phase.PRODUCTION, stage)
         works.look()
-        throughput = works.limit * works.utilisation if by_product else works.wanted()
-        world.beliefs.wanted[rows.facility] = works.limit if by_product else throughput
+        if by_product:
+            most = works.limit if host is None else works.limit * host.index()
+            throughput = most * works.utilisation
+        else:
+            most = throughput = works.wanted()
+        world.beliefs.wanted[rows.facility] = most
         works.put_out(throughput)
+
+
+class Host:
+    """What a by-product follows where its host is simulated too: the host's output over what it normally makes.
+
+    Parameters
+    ----------
+    world : World
+    rows : ProcessRows
+        The by-product's facilities.
+    process : str
+        The host's process: its facilities in the same country, or all where there are none.
+    """
+
+    def __init__(self, world: World, rows: ProcessRows, process: str) -> None:
+        self.world = world
+        network, facilities = world.network, world.network.blueprint.facilities
+        hosts = [i for i, name in enumerate(network.facilities) if facilities[name].process == process]
+        self.product = network.material_index[next(iter(network.world.processes[process].outputs))]
+        countries = [facilities[network.facilities[f]].country for f in rows.facility]
+        near = {c: [i for i in hosts if facilities[network.facilities[i]].country == c] for c in set(countries)}
+        self.members = [np.array(near[country] or hosts, dtype=np.int64) for country in countries]
+        self.normal = np.array([sum_rows(world.baseline.throughput[members]) for members in self.members])
+
+    def index(self) -> Array:
+        """Return output now over normal output with growth, (member, replication); 1 where nothing is normal."""
+        world = self.world
+        now = np.array([sum_rows(world.throughput[members]) for members in self.members])
+        usual = self.normal * world.growth_now[self.product]
+        return np.divide(now, usual, out=np.ones_like(now), where=usual > 0)

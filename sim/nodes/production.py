@@ -79,6 +79,7 @@ class Works:
         ----------
         throughput : (member, replication) float, units per day
         """
+        self.world.throughput[self.rows.facility] = throughput
         for output, made, target in zip(self.rows.outputs, self.made, self.target, strict=True):
             amount = made * throughput * float(self.world.step)
             self.world.stocks.make(output, amount)

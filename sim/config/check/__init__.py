@@ -14,11 +14,13 @@ from sim.config.check.case import Rule
 from sim.config.check.chain import (
     check_chain,
     check_closers,
+    check_hosts,
     check_openings,
     check_recipes,
     check_solved,
     check_throughputs,
     check_trade,
+    check_within,
 )
 from sim.config.check.experiment import (
     check_demand,
@@ -60,6 +62,8 @@ WORLD_RULES: tuple[Rule, ...] = (
     check_closers,
     check_throughputs,
     check_openings,
+    check_within,
+    check_hosts,
     check_sectors,
     check_classes,
     check_stockpiles,

@@ -155,3 +155,36 @@ def check_openings(case: Case) -> Iterator[Problem]:
                     text = f"got '{material}'. Not in the {known} of its process.{hint}"
                     yield Problem(f"{address}.{part}.{material}", text)
                 yield from too_much(f"{address}.{part}.{material}", shares, part)
+
+
+def check_within(case: Case) -> Iterator[Problem]:
+    """Check that a use that is part of a consumer's has such a consumer, with those sectors, where its plants stand."""
+    world = case.world
+    for name, process in world.processes.items():
+        for material, taken in process.inputs.items():
+            address = f"processes.{name}.inputs.{material}.within_sectors"
+            countries = {each.country for each in world.facilities.values() if each.process == name}
+            for country in sorted(countries if taken.within_sectors is not None else ()):
+                consumer = world.consumers.get(country, {}).get(material)
+                if consumer is None:
+                    text = f"no consumer of '{material}' in {country}, where a plant of this process stands; add one."
+                    yield Problem(address, text)
+                    continue
+                for sector in taken.within_sectors or ():
+                    yield from unknown(
+                        address, sector, f"a sector of {country}'s use of '{material}'", consumer.sectors
+                    )
+
+
+def check_hosts(case: Case) -> Iterator[Problem]:
+    """Check that what follows another process is a by-product without inputs, and not its own host."""
+    for name, process in case.world.processes.items():
+        if process.follows is None:
+            continue
+        address = f"processes.{name}.follows"
+        if process.host is None:
+            yield Problem(address, "only a by-product follows another process; give its 'host', too.")
+        if process.inputs:
+            yield Problem(address, "a process with inputs makes what they allow; only one without can follow another.")
+        if process.follows == name:
+            yield Problem(address, f"got '{name}', which cannot be its own host.")
