@@ -42,6 +42,8 @@ class Closure:
         Per material, t/d.
     moved : dict of (replication,) float
         Per address, balanced over given value.
+    given : dict of (replication,) float
+        Per (material, side), supply or demand, what the given numbers add up to, t/d; without what closes the side.
     """
 
     network: Network
@@ -52,6 +54,7 @@ class Closure:
     use: dict[tuple[str, str], Array] = field(default_factory=dict)
     total: dict[str, Array] = field(default_factory=dict)
     moved: dict[str, Array] = field(default_factory=dict)
+    given: dict[tuple[str, str], Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.world = self.network.world
@@ -159,6 +162,7 @@ class Closure:
             if unknown or any(self._is_share(name) for name in fixed):
                 return False
             self.total[material] = sum(fixed.values(), np.zeros(self.draws.replications))
+            self.given[material, side] = self.total[material]
             return True
         return self._apply(material, side, closer, fixed, unknown, total)
 
@@ -189,7 +193,7 @@ class Closure:
         self, material: str, side: str, closer: str, known: dict[str, Array], unknown: list[str], total: Array
     ) -> bool:
         kind, _, name = closer.partition(":")
-        flows = sum(known.values(), np.zeros_like(total))
+        flows = self.given[material, side] = sum(known.values(), np.zeros_like(total))
         if kind == "scale":
             if unknown:
                 return False

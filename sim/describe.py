@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 DAYS_PER_YEAR = 365.25
 
 NUMBERS = (
-    "t/yr", "share", "share of capacity used", "tonnes held", "days of cover", "days to arrive", "balanced over given"
+    "share", "share of capacity used", "tonnes held", "days of cover", "days to arrive", "balanced over given"
 )  # fmt: skip
 """Headings of columns that hold numbers."""
 
@@ -33,6 +33,14 @@ SHARES = (
     "largest by place", "China by place", "HHI by place", "largest by owner", "China by owner", "HHI by owner",
     "left without the largest",
 )  # fmt: skip
+
+BALANCES = (
+    "in", "made", "used", "implied stock change",
+    "cover at users, d", "on the way, d", "at sellers, d", "in reserves, d",
+)  # fmt: skip
+
+STOCKED = "stock_building"
+"""Sector of a consumer that stands for growing stocks."""
 
 FAR = 0.1
 """Given numbers that balancing moved further than this are marked."""
@@ -48,7 +56,17 @@ def describe(plan: Plan, cases: tuple[Case, ...]) -> Group:
     for material in world.network.materials:
         parts += [_heading(world, material), _suppliers(world, material), _buyers(world, material)]
     shares = Text("\nWho makes it, by where plants stand and by who owns them", style="bold")
-    return Group(*parts, shares, _concentration(world), _balancing(world), _scenarios(plan), _policies(plan))
+    balances = Text("\nHow each material balances, and how long stocks would last", style="bold")
+    return Group(
+        *parts,
+        shares,
+        _concentration(world),
+        balances,
+        _balances(world),
+        _balancing(world),
+        _scenarios(plan),
+        _policies(plan),
+    )
 
 
 @dataclass(frozen=True)
@@ -144,7 +162,7 @@ def _heading(world: Described, material: str) -> Text:
     price = world.baseline.price[world.network.material_index[material], 0]
     return Text.assemble(
         (f"\n{record.title}", "bold"),
-        f" ({record.basis}): {total * DAYS_PER_YEAR:,.0f} t/yr at {price:,.0f} USD/t; "
+        f" ({record.basis}): {total * DAYS_PER_YEAR:,.0f} {record.unit}/yr at {price:,.0f} USD/{record.unit}; "
         f"{world.title(leader)} makes {sold[leader] / max(total, 1e-300):.0%}, "
         f"concentration by country (HHI) {concentration(np.array(list(sold.values()))):,.0f}",
     )
@@ -171,8 +189,49 @@ def _concentration(world: Described) -> Table:
     return table
 
 
+def _balances(world: Described) -> Table:
+    """Show what is made and used of each material, the stock change that given numbers imply, and days of cover.
+
+    Where a side is closed by a facility or a recipe, that took up the difference and no stock change is implied; use
+    that a file sets aside for growing stocks (sector ``stock_building``) counts as one.
+    """
+    table = _table("Material", *BALANCES)
+    network, closure, base = world.network, world.baseline.closure, world.baseline
+    for m, material in enumerate(network.materials):
+        record = network.world.materials[material]
+        sells, buys = network.supplier_material == m, network.buyer_material == m
+        lanes = buys[network.lane_buyer]
+        total = max(float(world.requirement[buys].sum()), 1e-300)
+        implied = _stocked(world, material)
+        for side, closer, sign in (("supply", record.supply_closed_by, 1), ("demand", record.demand_closed_by, -1)):
+            if closer == "scale":
+                implied += sign * float(closure.given[material, side][0] - closure.total[material][0])
+        days = [
+            (world.requirement * base.cover[:, 0])[buys].sum(),
+            (world.flow * world.lead_time)[lanes].sum(),
+            (world.sales * base.supplier_cover[:, 0])[sells].sum(),
+            world.held[sells].sum(),
+        ]
+        flows = [float(world.sales[sells].sum()), float(world.requirement[buys].sum()) - _stocked(world, material)]
+        numbers = [f"{flow * DAYS_PER_YEAR:,.0f}" for flow in flows]
+        change = f"{implied * DAYS_PER_YEAR:+,.0f} ({implied / total:+.1%})" if abs(implied) > 1e-9 * total else "0"
+        table.add_row(record.title, f"{record.unit}/yr", *numbers, change, *(f"{float(d) / total:.0f}" for d in days))
+    return table
+
+
+def _stocked(world: Described, material: str) -> float:
+    """Return use that grows stocks, t/d."""
+    found = 0.0
+    for country, uses in world.network.world.consumers.items():
+        share = uses[material].sectors.get(STOCKED) if material in uses else None
+        if share is not None:
+            rows = world.network.buyer_rows[country, material]
+            found += share.value * float(world.requirement[rows].sum())
+    return found
+
+
 def _suppliers(world: Described, material: str) -> Table:
-    table = _table("Sold by", "in", "t/yr", "share", "share of capacity used", "tonnes held")
+    table = _table("Sold by", "in", _yearly(world, material), "share", "share of capacity used", "tonnes held")
     network, total = world.network, sum(world.by_country(material).values())
     for i in world.suppliers_of(material):
         row = network.suppliers[i]
@@ -195,7 +254,9 @@ def _suppliers(world: Described, material: str) -> Table:
 
 
 def _buyers(world: Described, material: str) -> Table:
-    table = _table("Bought by", "in", "t/yr", "share", "days of cover", "days to arrive", "largest source")
+    table = _table(
+        "Bought by", "in", _yearly(world, material), "share", "days of cover", "days to arrive", "largest source"
+    )
     network = world.network
     total = sum(float(world.requirement[rows].sum()) for (_, m), rows in network.buyer_rows.items() if m == material)
     for (owner, bought), rows in network.buyer_rows.items():
@@ -259,8 +320,14 @@ def _policies(plan: Plan) -> Table:
     return table
 
 
+def _yearly(world: Described, material: str) -> str:
+    """Return the unit of a material's flows, for a heading."""
+    return f"{world.network.world.materials[material].unit}/yr"
+
+
 def _table(*headings: str) -> Table:
     table = Table(pad_edge=False)
     for heading in headings:
-        table.add_column(heading, justify="right" if heading in NUMBERS else "left")
+        right = heading in NUMBERS or heading in BALANCES[1:] or heading.endswith("/yr")
+        table.add_column(heading, justify="right" if right else "left")
     return table
