@@ -36,13 +36,14 @@ KEY = ["scenario", "material", "country"]
 def answer(results: Results) -> str:
     """Return the answer as Markdown, with every number that supports it."""
     facts = Facts(results)
-    return _text(_opening(facts), _in_short(facts), _levels(facts), _gains(facts), _costs(facts), _how_sure(facts))
+    parts = (_opening, _companies, _in_short, _levels, _gains, _costs, _how_sure)
+    return _text(*(part(facts) for part in parts))
 
 
 def short_answer(results: Results) -> str:
     """Return the answer as Markdown, short enough for the end of a run."""
     facts = Facts(results)
-    return _text(_opening(facts), _in_short(facts))
+    return _text(_opening(facts), _companies(facts), _in_short(facts))
 
 
 def _text(*sections: Iterator[str]) -> str:
@@ -162,6 +163,20 @@ class Facts:
         asked = [asked] if isinstance(asked, str) else asked
         return [name for name in self.world["materials"] if name in asked and self.buyers(name)]
 
+    @property
+    def companies(self) -> list[str]:
+        """Companies laid over the world."""
+        return list(self.experiment.get("companies") or ())
+
+    def bought_by(self, company: str) -> list[str]:
+        """Return the materials on a company's bill."""
+        return [key[1] for key in self._headlines if key[0] == self.scenarios[0] and key[2] == company]
+
+    def products(self, company: str) -> str:
+        """Return what a company makes, in the plural."""
+        plants = [each for each in self.world["facilities"].values() if each.get("reported_as") == company]
+        return f"{self.world['processes'][plants[0]['process']]['unit']}s"
+
     def buyers(self, material: str) -> list[str]:
         """Return the countries in focus that buy a material."""
         first = self.scenarios[0]
@@ -248,6 +263,44 @@ def _opening(facts: Facts) -> Iterator[str]:
 
 def _day(date: dt.date) -> str:
     return f"{date.day} {date:%B %Y}"
+
+
+def _companies(facts: Facts) -> Iterator[str]:
+    """Tell what each company laid over the world cannot build, and which of its shelves run empty."""
+    for company in facts.companies:
+        title, products = facts.country(company), facts.products(company)
+        yield f"## {title}: {products} not built\n"
+        for scenario in facts.scenarios:
+            told = []
+            for material in facts.bought_by(company):
+                days = facts.level(scenario, material, company, "shortage_days")
+                cover = facts.level(scenario, material, company, "min_cover_days")
+                bill = facts.level(scenario, material, company, "procurement_cost_usd")
+                if days is None or cover is None or bill is None:
+                    continue
+                odds = facts.chance(scenario, material, company)
+                some = f", some in {odds.mean:.0f} % of runs" if days.mean > 0 else ""
+                extra = (
+                    f"an extra bill of {_usd(bill.mean)}" if bill.mean > 0 else f"a bill lower by {_usd(-bill.mean)}"
+                )
+                told.append(
+                    f"{facts.material(material)}: {_days(days)}{some}; the shelf is down to {cover.text()} days at "
+                    f"its lowest, in the mean of runs; {extra}"
+                )
+            yield f"- **{facts.label(scenario)}.** {_not_built(facts, scenario, company)}. {'. '.join(told)}."
+        yield ""
+
+
+def _not_built(facts: Facts, scenario: str, company: str) -> str:
+    material = facts.bought_by(company)[0]
+    lost = facts.level(scenario, material, company, "products_not_built")
+    plan = facts.level(scenario, material, company, "products_planned")
+    if lost is None or plan is None:
+        return "Not known"
+    if lost.mean == 0:
+        return f"All {facts.products(company)} of the plan are built in every run"
+    share = 100 * lost.mean / plan.mean
+    return f"{lost} of {plan.mean:,.0f} {facts.products(company)} are not built ({share:.2g} %)"
 
 
 def _in_short(facts: Facts) -> Iterator[str]:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.blueprint import BuyerRow, Offtake, SupplierRow
 from sim.closure import Closure, fail
 from sim.config import schema
 from sim.draws import Draws
-from sim.network import BuyerRow, Index, Network, Offtake, SupplierRow
+from sim.network import Index, Network
 from sim.sums import sum_rows
 from sim.trade import lead_times, trade_matrix
 

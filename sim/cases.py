@@ -34,6 +34,7 @@ def load(
     *,
     replications: int | None = None,
     seed: int | None = None,
+    companies: Sequence[Path] = (),
     balanced: bool = False,
 ) -> tuple[Plan, tuple[Case, ...]]:
     """Return the plan of an experiment or scenario file and its cases, checked (see `prepare`).
@@ -43,7 +44,7 @@ def load(
     ConfigError
         If the input cannot be used.
     """
-    plan = load_plan(path, overrides, replications=replications, seed=seed)
+    plan = load_plan(path, overrides, replications, seed, companies)
     return plan, prepare(plan, balanced=balanced)
 
 

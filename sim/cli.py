@@ -37,6 +37,10 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="ADDRESS=VALUE", help="Change a value; may be given again."),
 ]
+Company = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="FILE", help="Lay this company over the world and answer for it; may be given again."),
+]
 Csv = Annotated[Path | None, typer.Option(help="Write the numbers to this file, too.")]
 NoFigures = Annotated[bool, typer.Option("--no-figures", help="Do not draw figures.")]
 
@@ -49,6 +53,7 @@ def run(
     seed: Seed = None,
     out: Out = None,
     set_: Set = None,
+    company: Company = None,
     no_figures: NoFigures = False,
 ) -> None:
     """Run an experiment or a scenario, write its results and print the answer."""
@@ -57,7 +62,7 @@ def run(
     from sim.results import ANSWER
     from sim.study import Options, run_study
 
-    options = Options(replications, seed, workers, out, tuple(set_ or ()), not no_figures)
+    options = Options(replications, seed, workers, out, tuple(set_ or ()), not no_figures, tuple(company or ()))
     with _plainly():
         results = run_study(file, options, Console(stderr=True))
     console = Console()
@@ -68,32 +73,32 @@ def run(
 
 
 @app.command()
-def validate(file: File, set_: Set = None) -> None:
+def validate(file: File, set_: Set = None, company: Company = None) -> None:
     """Check an experiment or a scenario without running it."""
     with _plainly():
-        plan, cases = load(file, set_ or (), balanced=True)
+        plan, cases = load(file, set_ or (), companies=company or (), balanced=True)
     counted = f"{len(cases)} scenario{'s' if len(cases) != 1 else ''}"
     Console().print(f"{plan.name}: {counted}, no problems found.", highlight=False)
 
 
 @app.command()
-def describe(file: File, set_: Set = None) -> None:
+def describe(file: File, set_: Set = None, company: Company = None) -> None:
     """Print the world as tables: who mines, processes, consumes and holds what."""
     from sim.describe import describe as described
 
     with _plainly():
-        plan, cases = load(file, set_ or ())
+        plan, cases = load(file, set_ or (), companies=company or ())
         shown = described(plan, cases)
     Console().print(shown)
 
 
 @app.command()
-def sources(file: File, set_: Set = None, csv: Csv = None) -> None:
+def sources(file: File, set_: Set = None, company: Company = None, csv: Csv = None) -> None:
     """Print where every number comes from, with totals per grade of source."""
     from sim.provenance import entries, tables, write_csv
 
     with _plainly():
-        plan, cases = load(file, set_ or ())
+        plan, cases = load(file, set_ or (), companies=company or ())
         found = entries(plan, cases)
         if csv is not None:
             write_csv(csv, found)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.balance import Baseline, balance
+from sim.blueprint import Blueprint
 from sim.calendar import Calendar, Phase
 from sim.config import schema
 from sim.draws import BLOCK_SIZE, Draws
@@ -18,7 +19,8 @@ from sim.gates import Cap, CapBook, Gates
 from sim.growth import Growth
 from sim.hazards import hazards, mean_availability
 from sim.levers import Spending
-from sim.network import Blueprint, Network
+from sim.network import Network
+from sim.nodes.companies import company
 from sim.nodes.consumers import consumer
 from sim.nodes.markets import Book, markets
 from sim.nodes.mines import mine
@@ -157,7 +159,7 @@ def start_processes(world: World, running: list[tuple[Policy, Held]], book: Book
     env.process(_update_lanes(world))
     env.process(hazards(world))
     for stage, rows in enumerate(world.network.process_rows):
-        kind = processor if rows.inputs.size else mine
+        kind = company if rows.final else processor if rows.inputs.size else mine
         env.process(kind(world, rows, stage))
     for material in world.network.materials:
         if any(row.kind == "consumer" and row.material == material for row in world.network.buyers):

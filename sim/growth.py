@@ -47,18 +47,26 @@ class Growth:
         mixed = made is not own
         self.paths = np.concatenate([made, own]) if mixed else own
         self.materials = len(network.materials)
-        self.of_buyer = np.array([self._followed(row) for row in range(len(network.buyers))], dtype=np.int64)
+        self.of_buyer, final = self._followed()
         if mixed:
-            consumers = np.array([row.kind == "consumer" for row in network.buyers])
-            self.of_buyer[consumers] += self.materials
+            self.of_buyer[final] += self.materials
 
-    def _followed(self, buyer: int) -> int:
-        """Return the material whose path a buyer's need follows: its product's, or the one it uses."""
-        row = self.network.buyers[buyer]
-        if row.kind != "processor":
-            return self.network.material_index[row.material]
-        process = self.network.blueprint.facilities[row.owner].process
-        return self.network.material_index[next(iter(self.network.world.processes[process].outputs))]
+    def _followed(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the material whose path each buyer's need follows, and whether that is the path of its own mineral.
+
+        A plant follows what is made of its product; who uses a material, or assembles what leaves the chain, a mineral.
+        """
+        network, world = self.network, self.network.world
+        followed, final = [], []
+        for row in network.buyers:
+            material, ends = row.material, row.kind == "consumer"
+            if row.kind == "processor":
+                process = world.processes[network.blueprint.facilities[row.owner].process]
+                ends = process.final is not None
+                material = world.minerals[process.final][-1] if process.final else next(iter(process.outputs))
+            followed.append(network.material_index[material])
+            final.append(ends)
+        return np.array(followed, dtype=np.int64), np.array(final, dtype=bool)
 
     def _own(self, path: str, calendar: Calendar, draws: Draws) -> Array:
         """Return the path of each material's mineral, (material, review, replication)."""
@@ -75,18 +83,18 @@ class Growth:
     def _made(self, own: Array, baseline: Baseline) -> Array:
         """Return the path of what is made of each material: that of its buyers, weighted; `own` if nothing is mixed."""
         network, made = self.network, own
-        consumers = np.array([row.kind == "consumer" for row in network.buyers])
-        followed = np.array([self._followed(row) for row in range(len(network.buyers))], dtype=np.int64)
+        followed, final = self._followed()
         buying = baseline.requirement.any(axis=1)
         for _ in network.materials:  # a change travels one stage upstream at a time
             before = made
             for m in range(len(network.materials)):
                 rows = np.flatnonzero((network.buyer_material == m) & buying)
-                plants = rows[~consumers[rows]]
-                if all(np.array_equal(before[product], own[m]) for product in np.unique(followed[plants])):
+                needs = {(int(followed[row]), bool(final[row])) for row in rows}
+                paths = {need: (own if need[1] else before)[need[0]] for need in needs}
+                if all(np.array_equal(path, own[m]) for path in paths.values()):
                     continue
                 weight = baseline.requirement[rows]
-                sources = [own[m] if consumers[row] else before[followed[row]] for row in rows]
+                sources = [paths[int(followed[row]), bool(final[row])] for row in rows]
                 made = made.copy() if made is before else made
                 made[m] = sum(w * source for w, source in zip(weight, sources, strict=True)) / weight.sum(axis=0)
             if made is before or np.array_equal(made, before):

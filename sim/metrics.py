@@ -46,6 +46,8 @@ UNITS = {
     "policy_cost_public_usd": "USD",
     "policy_cost_private_usd": "USD",
     "independent_share": "1",
+    "products_planned": "products",
+    "products_not_built": "products",
 }
 """Every metric with its unit, in the order of reports."""
 
@@ -95,7 +97,7 @@ def block_metrics(case: Case, block: Block) -> tuple[tuple[Key, ...], dict[str, 
 def sector_shares(world: World, block: Block, material: str, country: str) -> dict[str, float]:
     """Return the sectors of a group with their shares of use; none where a plant buys the material too."""
     buyers = block.recorder.network.buyers
-    kinds = {row.kind for row in buyers if (row.material, row.country) == (material, country)}
+    kinds = {row.kind for row in buyers if (row.material, row.place) == (material, country)}
     if kinds - {"stockpile"} != {"consumer"}:
         return {}
     shares = {name: number.value for name, number in world.consumers[country][material].sectors.items()}
@@ -130,6 +132,8 @@ def _of_groups(block: Block, traced: bool) -> dict[str, Array]:
         "days_price_above_5x": recorder.days_above[2],
         "procurement_cost_usd": recorder.bill,
         "independent_share": ratio(recorder.independent, used) if traced else np.full_like(used, np.nan),
+        "products_planned": np.where(recorder.planned > 0, recorder.planned, np.nan),
+        "products_not_built": np.where(recorder.planned > 0, recorder.not_built, np.nan),
     }
 
 

@@ -8,113 +8,17 @@ is a slice. Rows that belong to later plants exist from the start, with nothing 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.blueprint import Blueprint, BuyerRow, SupplierRow
 from sim.config import schema
 
 Index = NDArray[np.int64]
 Names = tuple[str, ...] | None
-
-
-@dataclass(frozen=True)
-class SupplierRow:
-    """A supplier in one market: a facility's product, or a stockpile."""
-
-    material: str
-    owner: str
-    country: str
-    stockpile: bool = False
-
-
-@dataclass(frozen=True)
-class BuyerRow:
-    """A buyer in one market: one cover class of a facility's input or of a consumer, or a stockpile."""
-
-    material: str
-    owner: str
-    country: str
-    kind: str
-    cover_class: int = 0
-    classes: int = 1
-
-
-@dataclass(frozen=True)
-class Offtake:
-    """Trade that starts later: volumes between named parties, ramped up by a plant or a policy.
-
-    Attributes
-    ----------
-    name : str
-        Key under which the ramp is set.
-    material : str
-    suppliers : tuple of str
-        Facilities that supply, each with `shares`.
-    customers : tuple of str
-        Countries or facilities that buy; within them in proportion to requirement.
-    volume : Number or None
-        World volume in t/d; None where the plant's own ramped capacity sets it.
-    """
-
-    name: str
-    material: str
-    suppliers: tuple[str, ...]
-    customers: dict[str, schema.Number]
-    volume: schema.Number | None = None
-    plant: str | None = None
-
-
-@dataclass
-class Blueprint:
-    """A world with what its policies add, before rows are laid out.
-
-    Attributes
-    ----------
-    facilities : dict
-        Those of the world, then those of policies.
-    offtakes : list of Offtake
-    sellers : dict
-        Stockpile that may sell -> names of its beneficiaries.
-    fillers : set of str
-        Stockpiles that may buy.
-    """
-
-    world: schema.World
-    facilities: dict[str, schema.Facility] = field(default_factory=dict)
-    offtakes: list[Offtake] = field(default_factory=list)
-    sellers: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    fillers: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        for name, facility in self.world.facilities.items():
-            self.add_facility(name, facility)
-
-    def add_facility(self, name: str, facility: schema.Facility) -> None:
-        """Add a facility; one that opens later brings its own offtakes."""
-        if name in self.facilities:
-            raise ValueError(f"facility '{name}' exists already")
-        self.facilities[name] = facility
-        if facility.opens is None:
-            return
-        process = self.world.processes[facility.process]
-        for material in process.outputs:
-            customers = facility.customers.get(material, {})
-            if customers:
-                self.offtakes.append(Offtake(name, material, (name,), dict(customers), plant=name))
-        for material in process.inputs:
-            for supplier, share in facility.suppliers.get(material, {}).items():
-                self.offtakes.append(Offtake(name, material, (supplier,), {name: share}, plant=name))
-
-    def let_sell(self, stockpile: str, beneficiaries: tuple[str, ...]) -> None:
-        """Give a stockpile lanes to its beneficiaries."""
-        self.sellers[stockpile] = self.sellers.get(stockpile, ()) + beneficiaries
-
-    def opens_later(self, facility: str) -> bool:
-        """Whether a facility has no output at the start."""
-        return self.facilities[facility].opens is not None
 
 
 class Network:
@@ -166,10 +70,11 @@ class Network:
                 split = not self.blueprint.opens_later(name) and any(
                     each.cover_classes for each in self.world.processes[facility.process].inputs.values()
                 )
-                rows += self._classes(material, name, facility.country, "processor", split)
+                place = facility.reported_as or facility.country
+                rows += self._classes(material, name, facility.country, "processor", split, place)
         for country, uses in self.world.consumers.items():
             if material in uses:
-                rows += self._classes(material, country, country, "consumer", uses[material].cover_classes)
+                rows += self._classes(material, country, country, "consumer", uses[material].cover_classes, country)
         stockpiles = self.world.stockpiles.items()
         return rows + [
             BuyerRow(material, name, pile.country, "stockpile")
@@ -177,9 +82,9 @@ class Network:
             if pile.material == material
         ]
 
-    def _classes(self, material: str, owner: str, country: str, kind: str, split: bool) -> list[BuyerRow]:
+    def _classes(self, material: str, owner: str, country: str, kind: str, split: bool, place: str) -> list[BuyerRow]:
         count = len(self.world.behaviour.class_shares) if split else 1
-        return [BuyerRow(material, owner, country, kind, c, count) for c in range(count)]
+        return [BuyerRow(material, owner, country, kind, c, count, place) for c in range(count)]
 
     # -- lanes --------------------------------------------------------------------------------------
 
@@ -332,11 +237,11 @@ class Network:
 
     @cached_property
     def groups(self) -> tuple[tuple[str, str], ...]:
-        """(material, country) pairs for which results are reported, materials in order."""
+        """(material, country or company) pairs for which results are reported, materials in order."""
         seen: dict[tuple[str, str], None] = {}
         for row in self.buyers:
             if row.kind != "stockpile":
-                seen[(row.material, row.country)] = None
+                seen[(row.material, row.place)] = None
         return tuple(seen)
 
     @cached_property
@@ -344,7 +249,7 @@ class Network:
         """(buyer,) index into `groups`; -1 for stockpiles."""
         index = {group: i for i, group in enumerate(self.groups)}
         return np.array(
-            [-1 if row.kind == "stockpile" else index[(row.material, row.country)] for row in self.buyers],
+            [-1 if row.kind == "stockpile" else index[(row.material, row.place)] for row in self.buyers],
             dtype=np.int64,
         )
 
@@ -375,12 +280,15 @@ class ProcessRows:
         Buyer rows.
     outputs : (output, member) int
         Supplier rows.
+    final : bool
+        Whether what is made leaves the chain.
     """
 
     process: str
     facility: Index
     inputs: Index
     outputs: Index
+    final: bool = False
 
     @classmethod
     def of(cls, network: Network, process: str, members: list[str]) -> ProcessRows:
@@ -393,6 +301,7 @@ class ProcessRows:
             np.array([network.facility_index[f] for f in members], dtype=np.int64),
             np.array(inputs, dtype=np.int64).reshape(len(record.inputs), len(members), -1 if inputs else 0),
             np.array(outputs, dtype=np.int64).reshape(len(record.outputs), len(members)),
+            record.final is not None,
         )
 
 

@@ -131,6 +131,8 @@ class Recorder:
     days_above : (level, group, replication) float, d
     bill : (group, replication) float, USD
         Extra cost of purchases over the baseline price.
+    planned, not_built : (group, replication) float
+        End products of a company, the same in all its groups; 0 elsewhere.
     first_short, last_short : (group, replication) float, d
         First shortage after the disruption starts (inf: none) and end of the last one (-inf: none).
     bins : (series, group, review, replication) uint16
@@ -157,6 +159,7 @@ class Recorder:
         self.price_sum, self.price_peak, self.bill = (np.zeros((groups, reps)) for _ in range(3))
         self.days_above = np.zeros((len(PRICE_LEVELS), groups, reps))
         self.independent = np.zeros((groups, reps))
+        self.planned, self.not_built = np.zeros((groups, reps)), np.zeros((groups, reps))
         self.first_short, self.last_short = np.full((groups, reps), np.inf), np.full((groups, reps), -np.inf)
         self.any_short = np.full((groups, reps), np.inf)
         self.disruption_start = np.full(reps, np.inf)
@@ -196,6 +199,22 @@ class Recorder:
             self.was_short, self.short_days, self.streak, self.longest,
             self.any_short, self.first_short, self.last_short,
         )  # fmt: skip
+
+    def note_built(self, rows: NDArray[np.int64], plan: Array, built: Array) -> None:
+        """Record what companies planned to build in a review and what they built, in products.
+
+        Parameters
+        ----------
+        rows : (company,) int
+            A buyer row of each, whose group it is reported with.
+        plan, built : (company, replication) float
+        """
+        groups = [
+            [g for g, key in enumerate(self.network.groups) if key[1] == self.network.buyers[b].place] for b in rows
+        ]
+        for place, members in enumerate(groups):
+            self.planned[members] += plan[place]
+            self.not_built[members] += plan[place] - built[place]
 
     def note_response(self, rows: NDArray[np.int64], curtailed: Array, destroyed: Array) -> None:
         """Record use given up to price and demand lost to slow adaptation, t; never part of a shortage."""

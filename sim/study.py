@@ -50,6 +50,8 @@ class Options:
         ``ADDRESS=VALUE``.
     figures : bool
         Whether to draw them.
+    companies : tuple of Path
+        Files of companies to lay over the world.
     """
 
     replications: int | None = None
@@ -58,6 +60,7 @@ class Options:
     out: Path | None = None
     overrides: tuple[str, ...] = ()
     figures: bool = True
+    companies: tuple[Path, ...] = ()
 
 
 def run_study(path: Path | str, options: Options, console: Console) -> Results:
@@ -117,7 +120,14 @@ def load(path: Path | str, options: Options, *, balanced: bool = False) -> tuple
     for name, value in (("--replications", options.replications), ("--workers", options.workers)):
         if value is not None and value < 1:
             raise ConfigError([Problem(name, f"got {value}. Give 1 or more.", "command line")])
-    return load_cases(path, options.overrides, replications=options.replications, seed=options.seed, balanced=balanced)
+    return load_cases(
+        path,
+        options.overrides,
+        replications=options.replications,
+        seed=options.seed,
+        companies=options.companies,
+        balanced=balanced,
+    )
 
 
 def identities(plan: Plan) -> list[dict[str, Any]]:

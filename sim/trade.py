@@ -10,10 +10,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sim.blueprint import BuyerRow, SupplierRow
 from sim.closure import fail
 from sim.config import schema
 from sim.draws import Draws
-from sim.network import BuyerRow, Index, Network, SupplierRow
+from sim.network import Index, Network
 from sim.sums import sum_rows
 
 Array = NDArray[np.float64]

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sim.config.company import add_company
 from sim.config.explain import (
     CHANGEABLE,
     PROVENANCE,
@@ -115,6 +116,37 @@ class Loader:
                 self.problems += found
                 self.complete &= not found
         return world
+
+    def lay_over(self, world: Tree, companies: Sequence[str], asked: Tree, files: Sequence[Path]) -> list[str]:
+        """Lay companies over a base world; return the names of those that could be.
+
+        Parameters
+        ----------
+        companies : sequence of str
+            Files of ``configs/companies`` that an experiment names.
+        files : sequence of Path
+            Files that may stand anywhere.
+        """
+        many = isinstance(asked.values.get("companies"), list)
+        trees = [
+            self._named(name, ("configs/companies",), asked, ("companies", str(place)) if many else ("companies",))
+            for place, name in enumerate(companies)
+        ]
+        for path in files:
+            try:
+                trees.append(read_yaml(path, str(path)))
+            except ConfigError as error:
+                self.problems += error.problems
+                self.complete = False
+        names = []
+        for tree in trees:
+            if tree is None or not world.values["materials"]:
+                continue
+            found = add_company(world, tree)
+            self.problems += found
+            self.complete &= not found
+            names += [] if found else [str(tree.values["company"])]
+        return names
 
     def _named(self, name: str, folders: Sequence[str], asked: Tree, stated: Keys) -> Tree | None:
         """Return the file of this name in the first folder that has it."""

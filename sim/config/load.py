@@ -20,6 +20,7 @@ from typing import Any
 
 from sim.config import check
 from sim.config.assemble import Loader
+from sim.config.company import works
 from sim.config.explain import (
     RUN_SETTINGS,
     annotation_at,
@@ -132,7 +133,11 @@ class Plan:
 
 
 def load_plan(
-    path: Path | str, overrides: Sequence[str] = (), replications: int | None = None, seed: int | None = None
+    path: Path | str,
+    overrides: Sequence[str] = (),
+    replications: int | None = None,
+    seed: int | None = None,
+    companies: Sequence[Path] = (),
 ) -> Plan:
     """Return a checked plan from the file of an experiment or of a scenario.
 
@@ -145,6 +150,8 @@ def load_plan(
         ``ADDRESS=VALUE``, as with ``--set``.
     replications, seed : int, optional
         Instead of those of the file.
+    companies : sequence of Path, optional
+        Files of companies to lay over the world, besides those that the experiment names; the answer is then theirs.
 
     Raises
     ------
@@ -161,6 +168,12 @@ def load_plan(
     _set_run(tree, settings, loader, {"replications": replications, "seed": seed})
     minerals, scenarios = _texts(tree.values.get("world")), _texts(tree.values.get("scenarios"))
     base = loader.base(minerals, str(tree.values.get("behaviour", "default")), tree)
+    named = _texts(tree.values.get("companies"))
+    laid = loader.lay_over(base, named, tree, companies)
+    if laid:
+        tree.put(("companies",), laid, tree.below(("companies",)))
+    if laid[len(named) :]:
+        _look_at(tree, base, laid[len(named) :])
     if "focus" not in tree.values and not is_experiment(file):
         tree.values["focus"] = {"countries": list(base.values["consumers"])}
     sources, experiment = loader.sources, loader.validate(Experiment, tree.values, tree)
@@ -172,7 +185,8 @@ def load_plan(
     loader.finish()
     assert experiment is not None
     resolved = _resolved(tree, base, finished)
-    return Plan(path.stem, path, loader.root, experiment, tuple(finished), sources, resolved)
+    name = "_".join((path.stem, *laid[len(named) :]))
+    return Plan(name, path, loader.root, experiment, tuple(finished), sources, resolved)
 
 
 def is_experiment(file: Tree) -> bool:
@@ -223,6 +237,16 @@ def _set_run(tree: Tree, settings: Sequence[Setting], loader: Loader, options: M
             loader.problems.append(setting.problem(message))
         else:
             tree.put(keys, setting.value, setting.origin)
+
+
+def _look_at(tree: Tree, world: Tree, companies: Sequence[str]) -> None:
+    """Let an experiment's answer be about companies and what they buy, beside their countries."""
+    facilities, processes = world.values["facilities"], world.values["processes"]
+    plants = [facilities[works(name)] for name in companies]
+    countries = dict.fromkeys((*companies, *(str(plant["country"]) for plant in plants)))
+    bought = {material for plant in plants for material in processes[plant["process"]]["inputs"]}
+    materials = [name for name in world.values["materials"] if name in bought]
+    tree.put(("focus",), {"countries": list(countries), "materials": materials}, {(): Origin(COMMAND_LINE)})
 
 
 def _texts(raw: Any) -> list[str]:

@@ -267,7 +267,7 @@ class Process(Section):
     unit: str = Field(description="what one unit of throughput is, for example t of magnets")
     inputs: dict[str, Input] = Field(default_factory=dict)
     outputs: dict[str, Positive | Literal["solved", "remainder"]] = Field(
-        description="t made per unit; one may be the remainder to 1"
+        default_factory=dict, description="t made per unit; one may be the remainder to 1"
     )
     processing_time: Days | None = Field(None, description="days in process, added to the lead time of inputs")
     host: str | None = Field(
@@ -275,6 +275,9 @@ class Process(Section):
     )
     follows: str | None = Field(
         None, description="process of another file that is the host: where that is loaded, its ups and downs count"
+    )
+    final: str | None = Field(
+        None, description="what it makes leaves the chain, by a plan that follows the demand paths of this mineral"
     )
 
 
@@ -284,6 +287,9 @@ class Facility(Section):
     title: str
     country: str = Field(description="where it stands, ISO 3166-1 alpha-3 or a bloc of configs/countries.yaml")
     owner_country: str | None = Field(None, description="who owns it; the country where it stands unless given")
+    reported_as: str | None = Field(
+        None, description="key of `countries` under which what it buys is reported; its country unless given"
+    )
     process: str
     throughput: Flow | None = Field(None, description="observed throughput; None: solved or from share")
     share: Ratio | None = Field(None, description="share of the material's total instead of a throughput")
@@ -486,6 +492,7 @@ class Experiment(Section):
     title: str
     question: str
     world: Names = Field(description="files of configs/minerals")
+    companies: Names = Field((), description="files of configs/companies, laid over the world")
     behaviour: str = Field("default", description="file of configs/behaviour")
     horizon: Horizon
     demand: str = Field("flat", description="demand path, or 'flat'")

@@ -30,17 +30,21 @@ def processor(world: World, rows: ProcessRows, stage: int) -> Steps:
     stage : int
         Place in the chain, upstream first.
     """
-    plant = Plant(world, rows)
+    works, recipe = Works(world, rows, by_product=False), Recipe(world, rows)
     while True:
         yield world.next(Phase.PRODUCTION, stage)
-        plant.run()
+        works.look()
+        works.put_out(recipe.run(works.wanted(), works.usual))
 
 
-class Plant:
-    """All facilities of one process, with scratch arrays (row, replication) over inputs, members and classes."""
+class Recipe:
+    """The recipe of one process at all its facilities: takes from shelves what is wanted, as far as they reach.
+
+    Scratch arrays are (row, replication) over inputs, members and classes.
+    """
 
     def __init__(self, world: World, rows: ProcessRows) -> None:
-        self.world, self.rows, self.works = world, rows, Works(world, rows, by_product=False)
+        self.world, self.rows = world, rows
         self.class_share = world.baseline.class_share[rows.inputs[0, 0]]
         self.flat = rows.inputs.reshape(-1)
         shape = (self.flat.size, world.draws.replications)
@@ -49,11 +53,18 @@ class Plant:
         self.throughput = np.empty((rows.facility.size, world.draws.replications))
         self.settled = False
 
-    def run(self) -> None:
-        """Make what is wanted as far as inputs reach, and set what to buy for."""
+    def run(self, wanted: Array, usual: Array) -> Array:
+        """Use what is wanted as far as inputs reach, set what to buy for, and return throughput.
+
+        Parameters
+        ----------
+        wanted, usual : (member, replication) float, units per day
+
+        Returns
+        -------
+        (member, replication) float, units per day
+        """
         world, rows, habits, beliefs = self.world, self.rows, self.world.habits, self.world.beliefs
-        self.works.look()
-        wanted = self.works.wanted()
         beliefs.wanted[rows.facility] = wanted
         run_plants(
             rows.inputs,
@@ -62,7 +73,7 @@ class Plant:
             world.baseline.thrift,
             world.stocks.buyer,
             wanted,
-            IDLE_SHARE * self.works.usual,
+            IDLE_SHARE * usual,
             beliefs.price,
             beliefs.price_smooth,
             beliefs.adaptation,
@@ -80,8 +91,8 @@ class Plant:
             self.destroyed,
         )
         world.stocks.use(self.flat, self.used)
-        self.works.put_out(self.throughput)
         self._record()
+        return self.throughput
 
     def _record(self) -> None:
         """Count each input's shortage by how far that input alone would have reached, once a plant has settled."""

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from pydantic import Field
 
+from sim.blueprint import Blueprint, Offtake
 from sim.config.schema import Days, Flow, Names, Number, Ratio
-from sim.network import Blueprint, Network, Offtake
+from sim.network import Network
 from sim.policies.base import Held, Policy, policy
 from sim.world import World
 

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
+from sim.blueprint import Blueprint
 from sim.calendar import Phase
 from sim.config.schema import Date, Days, Names, Number, Real, Section, reads
 from sim.draws import Draws
 from sim.errors import did_you_mean
 from sim.gates import Cap, CapBook
-from sim.network import Blueprint, Network
+from sim.network import Network
 from sim.world import Steps, World
 
 Array = NDArray[np.float64]

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from sim.blueprint import Blueprint
 from sim.config import schema
 from sim.config.schema import Days, Flow, Money, Number, Ratio
 from sim.draws import Draws
 from sim.levers import Spending
-from sim.network import Blueprint, Network
+from sim.network import Network
 from sim.policies.base import Held, Policy, policy
 from sim.world import World
 

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from sim.blueprint import Blueprint
 from sim.config.schema import Days, Flow, Names, Number, Positive, Tonnes
 from sim.errors import did_you_mean
 from sim.levers import Spending
-from sim.network import Blueprint, Index, Network
+from sim.network import Index, Network
 from sim.policies.base import Held, Policy, policy
 from sim.sums import sum_rows
 from sim.world import World

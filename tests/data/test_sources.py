@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from sim.balance import Closure, balance
+from sim.blueprint import Blueprint
 from sim.config.load import Plan, load_plan
 from sim.config.schema import Number, World, iter_numbers
 from sim.draws import BLOCK_SIZE, Draws
-from sim.network import Blueprint, Network
+from sim.network import Network
 
 ROOT = Path(__file__).parents[2]
 YEAR = 365.25

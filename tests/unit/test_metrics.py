@@ -45,8 +45,9 @@ def test_metrics_are_those_that_are_reported():
         "time_to_survive_days", "time_to_recover_days", "min_cover_days", "price_peak", "price_mean",
         "days_price_above_1_5x", "days_price_above_2x", "days_price_above_5x", "procurement_cost_usd",
         "policy_cost_public_usd", "policy_cost_private_usd", "independent_share",
+        "products_planned", "products_not_built",
     )  # fmt: skip
-    assert set(UNITS.values()) == {"d", "t", "1", "USD"}
+    assert set(UNITS.values()) == {"d", "t", "1", "USD", "products"}
 
 
 def test_shortage_days_weigh_buyers_by_their_use(case):

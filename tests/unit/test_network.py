@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sim.blueprint import Blueprint
 from sim.config import schema
 from sim.engine import lay_out
 from sim.gates import CapBook
-from sim.network import Blueprint, Network
+from sim.network import Network
 from tests.probe import tiny_case
 from tests.worlds import TIN
 

@@ -41,8 +41,13 @@ def check_recipes(case: Case) -> Iterator[Problem]:
         address, amounts = f"processes.{name}", process.outputs.values()
         remainders = sum(amount == "remainder" for amount in amounts)
         fixed = sum(amount.value for amount in amounts if isinstance(amount, Number))
-        if not process.outputs:
+        if not process.outputs and process.final is None:
             yield Problem(f"{address}.outputs", "a process needs an output.")
+        if process.final is not None and (process.outputs or not process.inputs):
+            text = "a process whose product leaves the chain has inputs, and no output in it."
+            yield Problem(f"{address}.final", text)
+        if process.final is not None:
+            yield from unknown(f"{address}.final", process.final, "a mineral", case.world.minerals)
         if remainders > 1:
             yield Problem(
                 f"{address}.outputs",
