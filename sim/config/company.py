@@ -44,6 +44,7 @@ class CompanyFile(Section):
 
     company: str = Field(description="name of the company's parts; results stand under it")
     title: str = Field(description="name for readers")
+    short: str | None = Field(None, description="a shorter name for figures and tables; the title unless given")
     country: str = Field(description="where it stands; its use is part of this country's")
     demand_of: str | None = Field(None, description="mineral whose demand paths its plan follows; of its first item")
     product: Product
@@ -110,7 +111,7 @@ def _parts(world: Tree, record: CompanyFile, values: Mapping[str, Any]) -> Itera
     name, process, plan = record.company, f"{record.company}_assembly", record.product.output
     said = {key: values[key] for key in PROVENANCE if key in values}
     made = _sourced(values["product"], said)
-    yield ("countries", name), record.title, ("title",)
+    yield ("countries", name), record.short or record.title, ("title",)
     recipe = {"title": record.product.title, "unit": record.product.unit, "inputs": {}, "final": _leader(world, record)}
     yield ("processes", process), recipe, ("product",)
     plant = {"title": record.title, "country": record.country, "reported_as": name, "process": process}

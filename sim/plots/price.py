@@ -21,6 +21,7 @@ from sim.plots.style import (
     day_numbers,
     fan,
     multiples_axis,
+    wrap,
     room_for_titles,
     scenario_title,
     year_axis,
@@ -103,7 +104,5 @@ def _key(axes: Axes, saved: Saved, abroad: list[str], inside: str | None) -> Non
     ]
     legend = axes.legend(handles=handles, loc="upper left", title="How to read", alignment="left", borderpad=0)
     legend.get_title().set_fontweight("bold")
-    axes.text(
-        0, 0.28, f"Bands are drawn for {fans}.\nLines take the colour of the scenario.", transform=axes.transAxes,
-        fontsize=8, color=SOFT, va="top",
-    )  # fmt: skip
+    words = "\n".join(wrap(f"Bands are drawn for {fans}.\nLines take the colour of the scenario.", 48))
+    axes.text(0, 0.28, words, transform=axes.transAxes, fontsize=8, color=SOFT, va="top")
