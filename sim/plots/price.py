@@ -21,9 +21,9 @@ from sim.plots.style import (
     day_numbers,
     fan,
     multiples_axis,
-    wrap,
     room_for_titles,
     scenario_title,
+    wrap,
     year_axis,
 )
 

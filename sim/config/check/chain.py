@@ -175,10 +175,9 @@ def check_within(case: Case) -> Iterator[Problem]:
                     text = f"no consumer of '{material}' in {country}, where a plant of this process stands; add one."
                     yield Problem(address, text)
                     continue
+                sectors, what = (*consumer.sectors, "other"), f"a sector of {country}'s use of '{material}'"
                 for sector in taken.within_sectors or ():
-                    yield from unknown(
-                        address, sector, f"a sector of {country}'s use of '{material}'", consumer.sectors
-                    )
+                    yield from unknown(address, sector, what, sectors)
 
 
 def check_hosts(case: Case) -> Iterator[Problem]:
