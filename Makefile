@@ -24,7 +24,7 @@ RUN_OPTIONS = $(if $(REPLICATIONS),--replications $(REPLICATIONS)) $(if $(WORKER
 	$(if $(SEED),--seed $(SEED)) $(if $(OUT),--out "$(OUT)") $(foreach change,$(SET),--set '$(change)')
 
 .DEFAULT_GOAL := help
-.PHONY: help experiment describe install dev test lint format types check bench golden lock clean
+.PHONY: help experiment describe install dev test lint format types check bench scaling golden lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ check: $(VENV)/.dev  ## lint, types and test
 
 bench: $(VENV)/.dev  ## time the kernel and a standard run
 	@$(BIN)/python -m benchmarks.run
+
+scaling: $(VENV)/.dev  ## how cost grows with a synthetic world, up to 5,000 facilities
+	@$(BIN)/python -m benchmarks.scaling
 
 golden: $(VENV)/.dev  ## refresh the golden summaries; say why in CHANGELOG.md, section Numbers
 	@$(BIN)/python -m tests.golden.refresh

@@ -1,4 +1,4 @@
-"""The command line: ``drawdown run | validate | describe | sources``."""
+"""The command line: ``drawdown run | validate | describe | sources | synth``."""
 
 from __future__ import annotations
 
@@ -103,6 +103,22 @@ def sources(file: File, set_: Set = None, company: Company = None, csv: Csv = No
         if csv is not None:
             write_csv(csv, found)
     Console().print(tables(plan, found))
+
+
+@app.command()
+def synth(
+    facilities: Annotated[int, typer.Option(help="Mines, refineries and works together.")],
+    materials: Annotated[int, typer.Option(help="Three to a chain: ore, refined, product.")],
+    out: Annotated[Path, typer.Option(help="A new or empty directory.")],
+    degree: Annotated[int, typer.Option(help="Suppliers of each buyer, about.")] = 6,
+    seed: Annotated[int, typer.Option(help="The same arguments give the same files.")] = 1,
+) -> None:
+    """Write a synthetic world of any size, balanced by construction."""
+    from sim.synth import write_world
+
+    with _plainly():
+        experiment = write_world(out, facilities, materials, degree, seed)
+    Console().print(f"Written. Next: drawdown validate {experiment}", soft_wrap=True, highlight=False)
 
 
 def main() -> None:

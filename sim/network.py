@@ -45,6 +45,7 @@ class Network:
         self.suppliers = tuple(row for m in self.materials for row in self._suppliers_of(m))
         self.buyers = tuple(row for m in self.materials for row in self._buyers_of(m))
         self._found_lanes: dict[tuple[Names, Names, Names, bool], Index] = {}
+        self._sellers = self._find_sellers()
         lanes = [(b, s) for b in range(len(self.buyers)) for s in self._lanes_into(b)]
         self.lane_buyer: Index = np.array([b for b, _ in lanes], dtype=np.int64)
         self.lane_supplier: Index = np.array([s for _, s in lanes], dtype=np.int64)
@@ -88,13 +89,31 @@ class Network:
 
     # -- lanes --------------------------------------------------------------------------------------
 
+    def _find_sellers(self) -> dict[tuple[str, str | None], list[int]]:
+        """Supplier rows by material and each name that a source can call them by.
+
+        Under the name None stand all rows; under '', those that sell without being stated as a source.
+        """
+        found: dict[tuple[str, str | None], list[int]] = {}
+        offered = {m: [o for o in self.blueprint.offtakes if o.material == m] for m in self.materials}
+        for s, row in enumerate(self.suppliers):
+            names = [name for offtake in offered[row.material] for name in offtake.suppliers]
+            unstated = row.stockpile or any(self.matches(name, row.owner, row.country) for name in names)
+            for name in dict.fromkeys((None, row.owner, row.country, *([""] if unstated else []))):
+                found.setdefault((row.material, name), []).append(s)
+        return found
+
     def _lanes_into(self, buyer: int) -> list[int]:
         row = self.buyers[buyer]
-        return [
-            s
-            for s, supplier in enumerate(self.suppliers)
-            if supplier.material == row.material and self._trades(supplier, row)
-        ]
+        stated = None if row.kind == "stockpile" else self._sources(row)
+        names = (None,) if stated is None else ("", *stated)
+        found = {s for name in names for s in self._sellers.get((row.material, name), ())}
+        return [s for s in sorted(found) if self._trades(self.suppliers[s], row)]
+
+    def _sources(self, row: BuyerRow) -> dict[str, schema.Number] | None:
+        """Return the shares that are stated of a buyer's purchases; None where nothing is."""
+        sources = self.world.trade[row.material].sources
+        return sources.get(row.owner, sources.get(row.country))
 
     def _trades(self, supplier: SupplierRow, row: BuyerRow) -> bool:
         if supplier.stockpile:
@@ -127,10 +146,10 @@ class Network:
         Number, float or None
             A stated share; 1.0 (or the home preference) where nothing is stated of this buyer; None for no lane.
         """
-        trade = self.world.trade[row.material]
-        stated = trade.sources.get(row.owner, trade.sources.get(row.country))
+        stated = self._sources(row)
         if stated is None:
-            return trade.home_preference.value if supplier.country == row.country else 1.0
+            home = supplier.country == row.country
+            return self.world.trade[row.material].home_preference.value if home else 1.0
         if supplier.owner in stated:
             return stated[supplier.owner]
         return stated.get(supplier.country)
@@ -218,22 +237,20 @@ class Network:
         return self._found_lanes[key]
 
     def _find_lanes(self, materials: Names, origin: Names, destination: Names, abroad: bool) -> Index:
-        wanted = None if materials is None else {self.material_index[name] for name in materials}
-        sellers = None if origin is None else self.expand(origin)
-        takers = None if destination is None else self.expand(destination)
-        found = []
-        for lane, (s, b) in enumerate(zip(self.lane_supplier, self.lane_buyer, strict=True)):
-            supplier, buyer = self.suppliers[s], self.buyers[b]
-            if wanted is not None and self.supplier_material[s] not in wanted:
-                continue
-            if sellers is not None and supplier.country not in sellers and supplier.owner not in sellers:
-                continue
-            if takers is not None and buyer.country not in takers and buyer.owner not in takers:
-                continue
-            if abroad and supplier.country == buyer.country:
-                continue
-            found.append(lane)
-        return np.array(found, dtype=np.int64)
+        sells, buys = self._named(self.suppliers, origin), self._named(self.buyers, destination)
+        if materials is not None:
+            sells &= np.isin(self.supplier_material, [self.material_index[name] for name in materials])
+        kept = sells[self.lane_supplier] & buys[self.lane_buyer]
+        if abroad:
+            kept &= self.supplier_country[self.lane_supplier] != self.buyer_country[self.lane_buyer]
+        return np.flatnonzero(kept).astype(np.int64)
+
+    def _named(self, rows: Iterable[SupplierRow | BuyerRow], names: Names) -> NDArray[np.bool_]:
+        """(row,) whether its owner or country is among some names; None names all."""
+        if names is None:
+            return np.ones(len(tuple(rows)), dtype=np.bool_)
+        named = self.expand(names)
+        return np.array([row.country in named or row.owner in named for row in rows], dtype=np.bool_)
 
     @cached_property
     def groups(self) -> tuple[tuple[str, str], ...]:

@@ -35,9 +35,10 @@ def trade_matrix(network: Network, draws: Draws, sales: Array, requirement: Arra
     is split over its facilities by sales), or, where nothing is stated, the supplier's sales weighted by
     home preference. The second value says how far balancing moved each stated share.
     """
+    made = _sales_by_country(network, sales)
     prior = np.array(
         [
-            _prior(network, draws, s, b, sales) * requirement[b]
+            _prior(network, draws, s, b, sales, made) * requirement[b]
             for s, b in zip(network.lane_supplier, network.lane_buyer, strict=True)
         ]
     ).reshape(-1, draws.replications)
@@ -50,7 +51,15 @@ def trade_matrix(network: Network, draws: Draws, sales: Array, requirement: Arra
     return flow, _moved_shares(network, prior, flow)
 
 
-def _prior(network: Network, draws: Draws, s: int, b: int, sales: Array) -> Array:
+def _sales_by_country(network: Network, sales: Array) -> dict[tuple[str, str], Array]:
+    """(material, country) -> (replication,) sales, t/d."""
+    peers: dict[tuple[str, str], list[int]] = {}
+    for s, row in enumerate(network.suppliers):
+        peers.setdefault((row.material, row.country), []).append(s)
+    return {key: sum_rows(sales[rows]) for key, rows in peers.items()}
+
+
+def _prior(network: Network, draws: Draws, s: int, b: int, sales: Array, made: dict[tuple[str, str], Array]) -> Array:
     supplier, buyer = network.suppliers[s], network.buyers[b]
     opens = network.blueprint.opens_later
     if (
@@ -68,12 +77,7 @@ def _prior(network: Network, draws: Draws, s: int, b: int, sales: Array) -> Arra
     share = draws.number(weight)
     if weight.address.endswith(f".{supplier.owner}"):
         return share
-    peers = [
-        i
-        for i, other in enumerate(network.suppliers)
-        if other.material == supplier.material and other.country == supplier.country
-    ]
-    total = sum_rows(sales[peers])
+    total = made[supplier.material, supplier.country]
     return share * np.divide(sales[s], total, out=np.zeros_like(total), where=total > 0)
 
 
@@ -144,10 +148,11 @@ def fit_margins(
 
 def _moved_shares(network: Network, prior: Array, flow: Array) -> dict[str, float]:
     moved: dict[str, float] = {}
+    given, found = prior.mean(axis=1), flow.mean(axis=1)
     for lane, (s, b) in enumerate(zip(network.lane_supplier, network.lane_buyer, strict=True)):
         weight = network.prior_weight(network.suppliers[s], network.buyers[b])
-        if isinstance(weight, schema.Number) and prior[lane].mean() > 0:
-            moved[weight.address] = float(flow[lane].mean() / prior[lane].mean())
+        if isinstance(weight, schema.Number) and given[lane] > 0:
+            moved[weight.address] = float(found[lane] / given[lane])
     return moved
 
 
@@ -162,12 +167,11 @@ def lead_times(network: Network, draws: Draws, review: float) -> Array:
     (lane, replication) float, d
     """
     days = np.zeros((network.lane_buyer.size, draws.replications))
+    last_first = _rules_by_material(network)
     for lane, (s, b) in enumerate(zip(network.lane_supplier, network.lane_buyer, strict=True)):
         supplier, buyer = network.suppliers[s], network.buyers[b]
-        rule = None
-        for candidate in network.world.transit.values():
-            if _rule_matches(network, candidate, supplier, buyer):
-                rule = candidate
+        rules = last_first[buyer.material]
+        rule = next((rule for rule in rules if _rule_matches(network, rule, supplier, buyer)), None)
         if rule is None:
             raise fail(
                 "transit",
@@ -180,9 +184,14 @@ def lead_times(network: Network, draws: Draws, review: float) -> Array:
     return np.maximum(days, review)
 
 
+def _rules_by_material(network: Network) -> dict[str, list[schema.TransitRule]]:
+    """Transit rules that speak of each material, last first: the last that matches counts."""
+    rules = list(reversed(network.world.transit.values()))
+    return {m: [rule for rule in rules if rule.material is None or m in rule.material] for m in network.materials}
+
+
 def _rule_matches(network: Network, rule: schema.TransitRule, supplier: SupplierRow, buyer: BuyerRow) -> bool:
     def named(names: tuple[str, ...] | None, row: SupplierRow | BuyerRow) -> bool:
         return names is None or any(network.matches(name, row.owner, row.country) for name in names)
 
-    material = rule.material is None or supplier.material in rule.material
-    return material and named(rule.origin, supplier) and named(rule.destination, buyer)
+    return named(rule.origin, supplier) and named(rule.destination, buyer)

@@ -75,10 +75,10 @@ def add_mineral(world: Tree, file: Tree, stem: str) -> list[Problem]:
         for key, info in fields_of(MineralFile).items()
         if info.is_required() and key not in file.values
     ]
-    values = push_sources(file.values, MineralFile)
+    values, stated = push_sources(file.values, MineralFile), _origins(file)
     mineral = str(values.get("mineral", stem))
     problems += _put_new(
-        world, ("minerals", mineral), list(mapping_or_empty(values.get("materials"))), file, ("materials",)
+        world, ("minerals", mineral), list(mapping_or_empty(values.get("materials"))), file, ("materials",), {}
     )
     for part, depth in DEPTH.items():
         for keys, value in _entries(values.get(part, {}), depth):
@@ -87,8 +87,18 @@ def add_mineral(world: Tree, file: Tree, stem: str) -> list[Problem]:
                 problems.append(file.problem((part, *keys), message))
                 continue
             target = ("demand", *keys, mineral) if part == "demand" else (part, *keys)
-            problems += _put_new(world, target, _own(part, value, values), file, (part, *keys))
+            problems += _put_new(world, target, _own(part, value, values), file, (part, *keys), stated)
     return problems
+
+
+def _origins(file: Tree) -> dict[Keys, dict[Keys, Origin]]:
+    """Return what `Tree.below` gives for each entry of a mineral file, from one walk through it."""
+    found: dict[Keys, dict[Keys, Origin]] = {}
+    for path, place in file.origin.items():
+        end = 1 + DEPTH.get(path[0], 0) if path else 0
+        if len(path) >= end:
+            found.setdefault(path[:end], {})[path[end:]] = place
+    return found
 
 
 def _own(part: str, value: Any, values: Mapping[str, Any]) -> Any:
@@ -109,12 +119,14 @@ def _entries(raw: Any, depth: int, keys: Keys = ()) -> Iterator[tuple[Keys, Any]
         yield from _entries(part, depth - 1, (*keys, key))
 
 
-def _put_new(world: Tree, keys: Keys, value: Any, file: Tree, stated: Keys) -> list[Problem]:
+def _put_new(
+    world: Tree, keys: Keys, value: Any, file: Tree, stated: Keys, origins: Mapping[Keys, dict[Keys, Origin]]
+) -> list[Problem]:
     if world.get(keys) is not None:
         first = world.where(keys)
         message = f"'{keys[-1]}' stands in {first.file}, line {first.line}, too; rename one of them."
         return [file.problem(stated, message)]
-    world.put(keys, value, file.below(stated))
+    world.add(keys, value, origins.get(stated) or file.below(stated))
     for end in range(1, len(keys)):
         world.origin.setdefault(keys[:end], file.where(stated[:end]))
     return []

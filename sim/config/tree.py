@@ -99,14 +99,19 @@ class Tree:
 
     def put(self, keys: Keys, value: Any, origin: Mapping[Keys, Origin]) -> None:
         """Set the value at a key path, replacing what stood there; `origin` is relative to it."""
+        for old in [path for path in self.origin if path[: len(keys)] == keys]:
+            del self.origin[old]
+        self.add(keys, value, origin)
+
+    def add(self, keys: Keys, value: Any, origin: Mapping[Keys, Origin]) -> None:
+        """Set the value at a key path where none stood, without looking for what it replaces."""
         node = self.values
         for key in keys[:-1]:
             if not isinstance(node.get(key), dict):
                 node[key] = {}
             node = node[key]
         node[keys[-1]] = value
-        for old in [path for path in self.origin if path[: len(keys)] == keys]:
-            del self.origin[old]
+        self.origin.pop(keys, None)
         self.origin.update({keys + path: place for path, place in origin.items()})
 
     def below(self, keys: Keys) -> dict[Keys, Origin]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sim.config.schema import Experiment, Number, Source, World
@@ -36,11 +36,10 @@ class Case:
 Rule = Callable[[Case], Iterator[Problem]]
 
 
-def unknown(address: str, given: str, what: str, allowed: Iterable[str]) -> Iterator[Problem]:
+def unknown(address: str, given: str, what: str, allowed: Collection[str]) -> Iterator[Problem]:
     """Yield a problem if a name is not among those allowed."""
-    words = list(allowed)
-    if given not in words:
-        yield Problem(address, f"got '{given}'. Not {what} of this world.{did_you_mean(given, words)}")
+    if given not in allowed:
+        yield Problem(address, f"got '{given}'. Not {what} of this world.{did_you_mean(given, allowed)}")
 
 
 def countries_of(world: World) -> list[str]:

@@ -78,10 +78,9 @@ def check_processes(case: Case) -> Iterator[Problem]:
     world = case.world
     for name, facility in world.facilities.items():
         yield from unknown(f"facilities.{name}.process", facility.process, "a process", world.processes)
+    known = dict.fromkeys([*world.processes, *world.facilities])
     for name in world.hazards.outages:
-        yield from unknown(
-            f"hazards.outages.{name}", name, "a process or facility", [*world.processes, *world.facilities]
-        )
+        yield from unknown(f"hazards.outages.{name}", name, "a process or facility", known)
     for name, shock in world.hazards.shocks.items():
         for process in shock.processes or ():
             yield from unknown(f"hazards.shocks.{name}.processes", process, "a process", world.processes)
@@ -89,7 +88,7 @@ def check_processes(case: Case) -> Iterator[Problem]:
 
 def check_places(case: Case) -> Iterator[Problem]:
     """Check that every party to trade, transit or a hazard is a country, bloc or facility."""
-    allowed = [*countries_of(case.world), *case.world.facilities]
+    allowed = dict.fromkeys([*countries_of(case.world), *case.world.facilities])
     for address, given in _places_named(case.world):
         yield from unknown(address, given, "a country, bloc or facility", allowed)
 
