@@ -165,7 +165,7 @@ def hazards(world: World) -> Steps:
     ]
     while True:
         yield world.next(Phase.HAZARDS)
-        world.levers.touched = True
-        world.levers.available *= up[world.review]
+        world.levers.run(up[world.review])
         for lanes, down in closures:
-            world.levers.close(lanes, down[world.review])
+            if down[world.review].any():
+                world.levers.close(lanes, down[world.review])

@@ -31,7 +31,7 @@ def ship(
 
     Parameters
     ----------
-    pipeline : (slot, lane, replication) float, t
+    pipeline : (slot, buyer, replication) float, t
         Ring buffer; slot ``head`` arrives next.
     returning : (slot, supplier, replication) float, t
         Refused goods on their way back to the seller's stock.
@@ -51,7 +51,7 @@ def ship(
     float
         Longest wait in reviews, to check that the ring is long enough.
     """
-    lanes, reps, slots = pipeline.shape[1], pipeline.shape[2], pipeline.shape[0]
+    lanes, reps, slots = flow.shape[0], flow.shape[1], pipeline.shape[0]
     longest = 0.0
     shipped[:] = 0.0
     received[:] = 0.0
@@ -77,13 +77,13 @@ def ship(
                 amount -= waiting
                 late = steps + border_days[lane, r] / review
                 returns = waiting * refused[lane, r]
-                _land(pipeline, head, slots, lane, r, waiting - returns, late)
+                _land(pipeline, head, slots, buyer, r, waiting - returns, late)
                 if returns > 0.0:
                     _land(returning, head, slots, seller, r, returns, max(1.0, border_days[lane, r] / review))
                     received[buyer, r] -= returns
                     back[seller, r] += returns
                 longest = max(longest, late)
-            _land(pipeline, head, slots, lane, r, amount, steps)
+            _land(pipeline, head, slots, buyer, r, amount, steps)
             longest = max(longest, steps)
     return longest
 
@@ -106,34 +106,46 @@ def _land(ring: Array, head: int, slots: int, row: int, r: int, amount: float, s
 
 
 @njit(cache=True, error_model="numpy")
-def landing_within(
-    pipeline: Array, head: int, days: Array, review: float, lane_ptr: Index, slots_ahead: int, out: Array
-) -> Array:
+def fill_pipeline(pipeline: Array, flow: Array, lead_time: Array, review: float, lane_buyer: Index) -> None:
+    """Put on their way what flows at the start: of a lead time, a full review's flow in each slot it spans.
+
+    Parameters
+    ----------
+    pipeline : (slot, buyer, replication) float, t
+        Added to, slot 0 being the first review.
+    flow : (lane, replication) float, t/d
+    lead_time : (lane, replication) float, d
+    """
+    for lane in range(flow.shape[0]):
+        for r in range(flow.shape[1]):
+            steps, amount = lead_time[lane, r] / review, flow[lane, r] * review
+            whole = int(steps)
+            for k in range(whole):
+                pipeline[k, lane_buyer[lane], r] += amount
+            pipeline[whole, lane_buyer[lane], r] += amount * (steps - whole)
+
+
+@njit(cache=True, error_model="numpy")
+def landing_within(pipeline: Array, head: int, days: Array, review: float, slots_ahead: int, out: Array) -> Array:
     """Return goods that land within some days, taking the arrivals of a review as spread over it.
 
     Parameters
     ----------
+    pipeline : (slot, buyer, replication) float, t
     days : (buyer, replication) float, d
     slots_ahead : int
         Reviews that can matter: at least the largest ``days`` over the review.
     out : (buyer, replication) float, t
         Overwritten and returned.
     """
-    slots = pipeline.shape[0]
-    reps = out.shape[1]
-    for b in range(lane_ptr.size - 1):
-        out[b, :] = 0.0
-        for k in range(slots_ahead):
-            slot = (head + k) % slots
-            longest = 0.0
+    slots, reps = pipeline.shape[0], out.shape[1]
+    out[:] = 0.0
+    for k in range(slots_ahead):
+        slot = (head + k) % slots
+        for b in range(out.shape[0]):
             for r in range(reps):
-                longest = max(longest, days[b, r])
-            if longest <= k * review:
-                break
-            for lane in range(lane_ptr[b], lane_ptr[b + 1]):
-                for r in range(reps):
-                    share = min(max((days[b, r] - k * review) / review, 0.0), 1.0)
-                    out[b, r] += share * pipeline[slot, lane, r]
+                share = min(max((days[b, r] - k * review) / review, 0.0), 1.0)
+                out[b, r] += share * pipeline[slot, b, r]
     return out
 
 

@@ -18,6 +18,16 @@ from sim.network import Index, Network
 Array = NDArray[np.float64]
 
 
+NEUTRAL = {
+    **dict.fromkeys(("licence_cap", "gate_cap"), np.inf),
+    **dict.fromkeys(("licence_holder", "gate_holder"), -1),
+    **dict.fromkeys(("risk", "wedge", "border_days", "border_share", "refused", "ramp"), 0.0),
+    **dict.fromkeys(("release", "release_reserve", "release_lane", "fill", "fill_limit"), 0.0),
+    **dict.fromkeys(("open", "available", "demand"), 1.0),
+}
+"""What each lever is while nobody holds it."""
+
+
 @dataclass(frozen=True)
 class Spending:
     """Money of one policy, for one material and country that pays.
@@ -92,38 +102,21 @@ class Levers:
             np.empty((len(network.buyers), reps)),
         )
         self.spending: list[Spending] = []
-        self.touched = True
+        self.held = set(NEUTRAL)
         self.drop()
 
     def drop(self) -> None:
-        """Let go of every lever; called once before policies act in a review."""
-        if not self.touched:
-            return
-        self.licence_cap.fill(np.inf)
-        self.gate_cap.fill(np.inf)
-        self.licence_holder.fill(-1)
-        self.gate_holder.fill(-1)
-        for neutral_zero in (
-            self.risk,
-            self.wedge,
-            self.border_days,
-            self.border_share,
-            self.refused,
-            self.ramp,
-        ):
-            neutral_zero.fill(0.0)
-        for neutral_zero in (
-            self.release,
-            self.release_reserve,
-            self.release_lane,
-            self.fill,
-            self.fill_limit,
-        ):
-            neutral_zero.fill(0.0)
-        self.available.fill(1.0)
-        self.open.fill(1.0)
-        self.demand.fill(1.0)
-        self.touched = False
+        """Let go of every lever that is held; called once before policies act in a review."""
+        for name in self.held:
+            getattr(self, name).fill(NEUTRAL[name])
+        self.held.clear()
+
+    def _hold(self, *names: str) -> None:
+        self.held.update(names)
+
+    def holds(self, name: str) -> bool:
+        """Whether anything holds a lever away from neutral."""
+        return name in self.held and bool((getattr(self, name) != NEUTRAL[name]).any())
 
     # -- what a policy may hold -----------------------------------------------------------------------
 
@@ -135,7 +128,7 @@ class Levers:
         amount : (group, replication) float, t per review
             inf where the policy does not act.
         """
-        self.touched = True
+        self._hold("licence_cap", "gate_cap", "licence_holder", "gate_holder")
         for rows, caps, holders in zip(
             self.gates.rows(cap),
             (self.licence_cap, self.gate_cap),
@@ -146,12 +139,12 @@ class Levers:
 
     def warn(self, lanes: Index, level: Array) -> None:
         """Raise the risk signal of lanes to at least ``level`` (replication,)."""
-        self.touched = True
+        self._hold("risk")
         _raise(lanes, self._by_lane(lanes, level), self.risk)
 
     def delay(self, lanes: Index, days: Array, share: Array, refused: Array) -> None:
         """Hold a share of what is shipped at the border; of several delays the longest counts."""
-        self.touched = True
+        self._hold("border_days", "border_share", "refused")
         share = self._by_lane(lanes, share)
         _hold_goods(lanes, days, share, refused, self.border_days, self.border_share, self.refused)
 
@@ -160,27 +153,32 @@ class Levers:
 
     def cost(self, lanes: Index, wedge: Array) -> None:
         """Add a log cost (replication,) on lanes."""
-        self.touched = True
+        self._hold("wedge")
         self.wedge[lanes] += wedge
 
     def close(self, lanes: Index, share: Array) -> None:
         """Close lanes for a share (replication,) of the review."""
-        self.touched = True
+        self._hold("open")
         self.open[lanes] *= 1.0 - share
 
     def stop(self, facilities: Index, share: Array) -> None:
         """Take a share (replication,) of capacity out of facilities; several stops multiply."""
-        self.touched = True
+        self._hold("available")
         self.available[facilities] *= 1.0 - share
+
+    def run(self, share: Array) -> None:
+        """Leave a share (facility, replication) of capacity to every facility."""
+        self._hold("available")
+        self.available *= share
 
     def shift_demand(self, buyers: Index, factor: Array) -> None:
         """Multiply the requirement of buyers by a factor (buyer or 1, replication)."""
-        self.touched = True
+        self._hold("demand")
         self.demand[buyers] *= factor
 
     def open_offtake(self, offtake: int, level: Array) -> None:
         """Set how far an offtake has ramped up, (replication,) in [0, 1]."""
-        self.touched = True
+        self._hold("ramp")
         self.ramp[offtake] = np.maximum(self.ramp[offtake], level)
 
     def offer(self, supplier: int, amount: Array, reserve: Array, lanes: Index, prior: Array) -> None:
@@ -193,14 +191,14 @@ class Levers:
             Log reserve price.
         prior : (lane, replication) float, t/d
         """
-        self.touched = True
+        self._hold("release", "release_reserve", "release_lane")
         self.release[supplier] += amount
         self.release_reserve[supplier] = np.where(amount > 0, reserve, self.release_reserve[supplier])
         self.release_lane[lanes] += prior
 
     def buy(self, buyer: int, amount: Array, limit: Array) -> None:
         """Let a stockpile buy up to an amount (replication,) t per review below a log price limit."""
-        self.touched = True
+        self._hold("fill", "fill_limit")
         self.fill[buyer] += amount
         self.fill_limit[buyer] = np.where(amount > 0, limit, self.fill_limit[buyer])
 

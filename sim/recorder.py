@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sim.balance import Baseline
 from sim.calendar import Calendar
 from sim.network import Network
-from sim.sums import add_positive, sum_by_supplier
+from sim.sums import sum_by_supplier
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -65,6 +65,8 @@ def count_use(
     use: Array,
     want: Array,
     threshold: Array,
+    curtailed: Array,
+    destroyed: Array,
     day: float,
     review: float,
     disruption_start: Array,
@@ -73,6 +75,8 @@ def count_use(
     used: Array,
     wanted: Array,
     unmet: Array,
+    curtailed_total: Array,
+    destroyed_total: Array,
     was_short: NDArray[np.bool_],
     short_days: Array,
     streak: Array,
@@ -90,7 +94,7 @@ def count_use(
     ----------
     rows : (row,) int
     group : (buyer,) int
-    use, want, threshold : (row, replication) float, t
+    use, want, threshold, curtailed, destroyed : (row, replication) float, t
     last_use and following : (buyer, replication); any_short, first_short, last_short : (group, replication)
     """
     for i in range(rows.size):
@@ -102,6 +106,8 @@ def count_use(
             used[b, r] += amount
             wanted[b, r] += need
             unmet[b, r] += max(need - amount, 0.0)
+            curtailed_total[b, r] += max(curtailed[i, r], 0.0)
+            destroyed_total[b, r] += max(destroyed[i, r], 0.0)
             if not amount < threshold[i, r]:
                 was_short[b, r] = False
                 streak[b, r] = 0.0
@@ -182,21 +188,31 @@ class Recorder:
 
     # -- during the review ----------------------------------------------------------------------------
 
-    def note_use(self, rows: NDArray[np.int64], use: Array, want: Array, threshold: Array, day: float) -> None:
-        """Record what buyers used of what they wanted.
+    def note_use(
+        self,
+        rows: NDArray[np.int64],
+        use: Array,
+        want: Array,
+        threshold: Array,
+        curtailed: Array,
+        destroyed: Array,
+        day: float,
+    ) -> None:
+        """Record what buyers used of what they wanted in a review; (row, replication), t.
 
         Parameters
         ----------
         rows : (row,) int
-        use, want : (row, replication) float, t
-            Over the review.
-        threshold : (row, replication) float, t
+        use, want : float
+        threshold : float
             Use below which the review counts as short.
+        curtailed, destroyed : float
+            Use given up to price and demand lost to slow adaptation, where positive; never part of a shortage.
         """
         count_use(
-            rows, self.group, use, want, threshold, day, float(self.calendar.review), self.disruption_start,
-            self._use, self._want, self.used, self.wanted, self.unmet,
-            self.was_short, self.short_days, self.streak, self.longest,
+            rows, self.group, use, want, threshold, curtailed, destroyed, day, float(self.calendar.review),
+            self.disruption_start, self._use, self._want, self.used, self.wanted, self.unmet,
+            self.curtailed, self.destroyed, self.was_short, self.short_days, self.streak, self.longest,
             self.any_short, self.first_short, self.last_short,
         )  # fmt: skip
 
@@ -215,11 +231,6 @@ class Recorder:
         for place, members in enumerate(groups):
             self.planned[members] += plan[place]
             self.not_built[members] += plan[place] - built[place]
-
-    def note_response(self, rows: NDArray[np.int64], curtailed: Array, destroyed: Array) -> None:
-        """Record use given up to price and demand lost to slow adaptation, t; never part of a shortage."""
-        add_positive(rows, curtailed, self.curtailed)
-        add_positive(rows, destroyed, self.destroyed)
 
     def close_review(
         self,

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from sim.balance import Baseline
 from sim.errors import EngineError
-from sim.lanes import landing_within, ship
+from sim.lanes import fill_pipeline, landing_within, ship
 from sim.network import Index, Network
-from sim.sums import add_by_material, enter, sum_by_buyer, take
+from sim.sums import add_by_material, enter, take
 
 Array = NDArray[np.float64]
 
@@ -40,6 +40,8 @@ class Stocks:
         On hand.
     in_transit : (buyer, replication) float
         Under way and expected to arrive.
+    pipeline : (slot, buyer, replication) float
+        What arrives at each of the next reviews; a ring that starts at `head`.
     """
 
     def __init__(self, network: Network, baseline: Baseline, review: float, longest_delay: float) -> None:
@@ -49,12 +51,12 @@ class Stocks:
         self.buyer = q * baseline.cover
         reps = x.shape[1]
         slots = int(np.ceil(baseline.lead_time.max(initial=review) / review) + np.ceil(longest_delay / review)) + 3
-        self.pipeline = np.zeros((slots, flow.shape[0], reps))
+        self.pipeline = np.zeros((slots, *q.shape))
         self.returning = np.zeros((slots, x.shape[0], reps))
         self.in_transit = np.zeros_like(q)
         self.in_return = np.zeros_like(x)
         self.head = 0
-        self._lane_buffer, self._received = np.empty_like(q), np.empty_like(q)
+        self._received = np.empty_like(q)
         self._shipped, self._back = np.empty_like(x), np.empty_like(x)
         self._fill_pipeline(flow, baseline.lead_time)
         self.made, self.left, self.used = np.zeros_like(x), np.zeros_like(x), np.zeros_like(q)
@@ -62,23 +64,16 @@ class Stocks:
 
     def _fill_pipeline(self, flow: Array, lead_time: Array) -> None:
         """Fill the ring with baseline flow; the first shipment arrives at the first review."""
-        slots = self.pipeline.shape[0]
-        steps = lead_time / self.review
-        whole = np.floor(steps)
-        late = steps - whole
-        for k in range(slots):
-            full = np.where(k < whole, 1.0, np.where(k == whole, late, 0.0))
-            self.pipeline[k] = flow * self.review * full
-        self.in_transit = sum_by_buyer(self.pipeline.sum(axis=0), self.network.lane_ptr, np.empty_like(self.in_transit))
+        fill_pipeline(self.pipeline, flow, lead_time, self.review, self.network.lane_buyer)
+        self.in_transit[:] = self.under_way()
 
     # -- verbs --------------------------------------------------------------------------------------
 
     def arrive(self) -> None:
         """Land what is due: at its buyer, into the stockpile it was bought for, or back at its seller."""
         due = self.pipeline[self.head]
-        landed = sum_by_buyer(due, self.network.lane_ptr, self._lane_buffer)
-        self.buyer += landed
-        self.in_transit -= landed
+        self.buyer += due
+        self.in_transit -= due
         np.maximum(self.in_transit, 0.0, out=self.in_transit)
         back = self.returning[self.head]
         self.supplier += back
@@ -152,7 +147,7 @@ class Stocks:
     def landing(self, days: Array, out: Array) -> Array:
         """Return goods (buyer, replication), t, that land within some days."""
         ahead = min(int(np.ceil(days.max(initial=0.0) / self.review)), self.pipeline.shape[0])
-        return landing_within(self.pipeline, self.head, days, self.review, self.network.lane_ptr, ahead, out)
+        return landing_within(self.pipeline, self.head, days, self.review, ahead, out)
 
     def _present(self) -> Array:
         """Return what is in stock or under way, (material, replication)."""
@@ -188,7 +183,7 @@ class Stocks:
             )
 
     def under_way(self) -> Array:
-        """Return tonnes in the pipeline, (lane, replication), counted slot by slot."""
+        """Return tonnes in the pipeline, (buyer, replication), counted slot by slot."""
         return np.asarray(self.pipeline.sum(axis=0))
 
 

@@ -116,12 +116,3 @@ def take(rows: Index, amount: Array, stock: Array, ledger: Array) -> None:
             taken = min(amount[i, r], stock[row, r])
             stock[row, r] -= taken
             ledger[row, r] += taken
-
-
-@njit(cache=True, error_model="numpy")
-def add_positive(rows: Index, amount: Array, total: Array) -> None:
-    """Add amounts (row, replication) to the total of some rows, in place, where they are positive."""
-    for i in range(rows.size):
-        row = rows[i]
-        for r in range(amount.shape[1]):
-            total[row, r] += max(amount[i, r], 0.0)

@@ -28,9 +28,8 @@ class Ledger:
         here = np.zeros((rows, world.draws.replications))
         np.add.at(here, network.supplier_material, stocks.supplier)
         np.add.at(here, network.buyer_material, stocks.buyer)
-        lane_material = network.buyer_material[network.lane_buyer]
         for slot in stocks.pipeline:
-            np.add.at(here, lane_material, slot)
+            np.add.at(here, network.buyer_material, slot)
         for slot in stocks.returning:
             np.add.at(here, network.supplier_material, slot)
         moved = np.zeros_like(here)
@@ -53,9 +52,7 @@ def assert_sane(world: World, book: Book) -> None:
     for values in (stocks.supplier, stocks.buyer, stocks.pipeline, stocks.returning, book.flow):
         assert values.min() > -1e-9 * scale
     assert book.delivered.max() <= world.habits.v_max + 1e-9
-    under_way = np.zeros_like(stocks.buyer)
-    np.add.at(under_way, world.network.lane_buyer, stocks.under_way())
-    assert np.allclose(under_way, stocks.in_transit, rtol=1e-9, atol=1e-9 * scale)
+    assert np.allclose(stocks.under_way(), stocks.in_transit, rtol=1e-9, atol=1e-9 * scale)
     assert np.allclose(stocks.returning.sum(axis=0), stocks.in_return, rtol=1e-9, atol=1e-9 * scale)
 
 

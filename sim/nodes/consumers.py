@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from sim.calendar import Phase
@@ -10,6 +11,7 @@ from sim.draws import Draws
 from sim.world import Steps, World
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 
 def noise_path(draws: Draws, entity: str, deviation: Array, days: Array, reviews: int, step: float) -> Array:
@@ -58,6 +60,8 @@ class Users:
         ]
         self.rows = np.array([i for i, _ in owners], dtype=np.int64)
         self.path = world.grown_buyer[self.rows]
+        shape = (self.rows.size, world.draws.replications)
+        self.scratch = tuple(np.empty(shape) for _ in range(5))
         self.noise = self._noise(material, [owner for _, owner in owners])
 
     def _noise(self, material: str, owners: list[str]) -> Array:
@@ -81,19 +85,86 @@ class Users:
 
     def run(self) -> None:
         """Adapt, decide what to want, use what the shelf allows."""
-        world, habits, step, rows = self.world, self.world.habits, float(self.world.step), self.rows
-        beliefs = world.beliefs
-        slow = beliefs.adaptation
-        slow[rows] += step * (habits.eps_L * np.maximum(beliefs.price_smooth[rows], 0.0) - slow[rows]) / habits.tau_L
-        path = world.baseline.requirement[rows] * world.growth[self.path, world.review]
-        path *= np.exp(self.noise[world.review])
-        path *= world.levers.demand[rows]
-        requirement = path * np.exp(-slow[rows])
-        price = beliefs.price[rows]
-        want = requirement * np.exp(-habits.eps * np.maximum(price, -1.0)) * step
-        use = np.minimum(want, world.stocks.buyer[rows])
-        world.stocks.use(rows, use)
-        beliefs.requirement[rows] = requirement
-        restrained = requirement * np.exp(-habits.eps * np.maximum(price, 0.0)) * step
-        world.recorder.note_use(rows, use, want, (1.0 - habits.tolerance) * restrained, world.day)
-        world.recorder.note_response(rows, requirement * step - want, (path - requirement) * step)
+        world, habits, beliefs = self.world, self.world.habits, self.world.beliefs
+        use_shelves(
+            self.rows,
+            world.baseline.requirement,
+            world.growth[:, world.review],
+            self.path,
+            self.noise[world.review],
+            world.levers.demand,
+            beliefs.price,
+            beliefs.price_smooth,
+            world.stocks.buyer,
+            habits.eps,
+            habits.eps_L,
+            habits.tau_L,
+            float(world.step),
+            1.0 - habits.tolerance,
+            beliefs.adaptation,
+            beliefs.requirement,
+            *self.scratch,
+        )
+        use, want, least, curtailed, destroyed = self.scratch
+        world.stocks.use(self.rows, use)
+        world.recorder.note_use(self.rows, use, want, least, curtailed, destroyed, world.day)
+
+
+@njit(cache=True, error_model="numpy")
+def use_shelves(
+    rows: Index,
+    baseline: Array,
+    growth: Array,
+    path: Index,
+    noise: Array,
+    demand: Array,
+    price: Array,
+    price_smooth: Array,
+    stock: Array,
+    eps: Array,
+    eps_long: Array,
+    tau_long: Array,
+    review: float,
+    kept_share: float,
+    adaptation: Array,
+    requirement: Array,
+    use: Array,
+    want: Array,
+    least: Array,
+    curtailed: Array,
+    destroyed: Array,
+) -> None:
+    """Let consumers adapt, want and use for a review (docs/model.md, equations 4 and 5).
+
+    Parameters
+    ----------
+    rows, path : (row,) int
+        Buyer rows, and the demand path of each.
+    baseline, demand, price, price_smooth, stock : (buyer, replication) float
+    growth : (path, replication) float
+    noise : (row, replication) float
+        Log of the requirement's noise.
+    kept_share : float
+        Share of the need at today's price below which a review counts as short.
+    adaptation, requirement : (buyer, replication) float
+        Changed in place.
+    use, want, least, curtailed, destroyed : (row, replication) float, t
+        Overwritten.
+    """
+    for i in range(rows.size):
+        b = rows[i]
+        for r in range(use.shape[1]):
+            slow = adaptation[b, r]
+            slow += review * (eps_long[r] * max(price_smooth[b, r], 0.0) - slow) / tau_long[r]
+            adaptation[b, r] = slow
+            full = baseline[b, r] * growth[path[i], r] * np.exp(noise[i, r]) * demand[b, r]
+            need = full * np.exp(-slow)
+            p = price[b, r]
+            wanted = need * np.exp(-eps[r] * max(p, -1.0)) * review
+            restrained = wanted if p >= 0.0 else need * review
+            requirement[b, r] = need
+            want[i, r] = wanted
+            use[i, r] = min(wanted, stock[b, r])
+            least[i, r] = kept_share * restrained
+            curtailed[i, r] = need * review - wanted
+            destroyed[i, r] = (full - need) * review

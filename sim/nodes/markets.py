@@ -18,6 +18,7 @@ from sim.market.clearing import clear_markets
 from sim.market.orders import Demand, order_demand, scarcity_price, shelf_gap, urgency_window
 from sim.market.prices import CAUSES, FIRST_POLICY, attribute, pass_on_costs
 from sim.nodes.consumers import noise_path
+from sim.nodes.independence import Independence
 from sim.sums import add_by_material, sum_by_buyer, sum_by_supplier, sum_rows
 from sim.world import LANE_FLOOR, Steps, World
 
@@ -52,7 +53,7 @@ class Book:
         self.topology = world.gates.topology
         self.buyer_material, self.supplier_material = network.buyer_material, network.supplier_material
         self.theta = np.tile(world.habits.theta, (len(network.materials), 1))
-        self.flow, self.delivered = np.zeros((lanes, reps)), np.zeros((buyers, reps))
+        self.flow, self.delivered = world.lane_flow, np.zeros((buyers, reps))
         self.gate_shadow = np.zeros((len(world.gates.gates), reps))
         self.licence_shadow = np.zeros((len(world.gates.licences), reps))
         self.iterations = np.zeros((len(network.materials), reps), dtype=np.int64)
@@ -73,6 +74,8 @@ class Book:
         self.chi = world.baseline.value_share * world.baseline.class_share[:, None]
         self.gate_groups, self.licence_groups = Cap(world.gates.gates), Cap(world.gates.licences)
         self._ramp = np.zeros_like(world.levers.ramp)
+        self.warned, self._waited = False, True
+        self._lead, self._lead_ramp = np.empty((buyers, reps)), world.levers.ramp.copy()
         causes = len(CAUSES) + len(world.policies)
         world.recorder.expect_causes((*CAUSES, *world.policies))
         self.parts, self.parts_smooth = np.zeros((buyers, causes, reps)), np.zeros((buyers, causes, reps))
@@ -185,7 +188,7 @@ class Book:
             world.network.lane_buyer,
             self._lane_work,
         )
-        return self._with_fills(relation) if levers.fill.any() else relation
+        return self._with_fills(relation) if levers.holds("fill") else relation
 
     def _enter_offtakes(self, growth: Array) -> None:
         """Let new lanes join with what their ramp added since the last review."""
@@ -214,28 +217,34 @@ class Book:
         return relation
 
     def _mean_lead(self) -> Array:
+        """Mean days under way to each buyer; only new lanes and waits at a border change them."""
         world, levers = self.world, self.world.levers
-        return mean_lead(
-            world.lane_baseline,
-            world.baseline.lead_time,
-            levers.border_days,
-            levers.border_share,
-            world.network.lane_ptr,
-            self._buyer_sum,
-        )
+        waits = levers.holds("border_share")
+        if waits or self._waited or not np.array_equal(levers.ramp, self._lead_ramp):
+            mean_lead(
+                world.lane_baseline,
+                world.baseline.lead_time,
+                levers.border_days,
+                levers.border_share,
+                world.network.lane_ptr,
+                self._lead,
+            )
+            self._waited, self._lead_ramp = waits, levers.ramp.copy()
+        return self._lead
 
     def _risk(self) -> None:
         """Update structural risk S, the fading precautionary motive h and its world mean (docs/model.md, eq. 10)."""
         world, beliefs, network = self.world, self.world.beliefs, self.world.network
         habits = world.habits
         beliefs.lead += self.smoothing * (self._mean_lead() - beliefs.lead)
-        if world.levers.risk.any() or beliefs.structure.any():
+        if self.warned or world.levers.holds("risk"):
             structure = structural_risk(
                 world.levers.risk, world.lane_baseline, beliefs.structure, network.lane_ptr, network.lane_supplier,
                 self.pair_ptr, self.pair_supplier, self.pair_buyer, self._buyer_sum,
             )  # fmt: skip
             rise = np.maximum(structure - beliefs.structure, 0.0)
             beliefs.structure[:] = structure
+            self.warned = bool(structure.any())
         else:
             rise = np.zeros_like(beliefs.structure)
         beliefs.hoarding *= 2.0 ** (-self.step / habits.news_half_life)
@@ -266,7 +275,7 @@ class Book:
         demand = order_demand(
             need, self.elasticity, position, days, urgency, habits.phi_b, close, habits.kappa, self.step
         )
-        return self._with_docks(demand) if world.levers.fill.any() else demand
+        return self._with_docks(demand) if world.levers.holds("fill") else demand
 
     def _passed_on(self) -> Array:
         """Part of the own-product log price that processors bid for inputs."""
@@ -295,7 +304,7 @@ class Book:
         beliefs.scarcity[:] = scarcity_price(world.stocks.supplier, target, habits.phi_s)
         self._input_cost()
         beliefs.caution[:] = habits.gamma * beliefs.world_caution[self.supplier_material]
-        if world.levers.risk.any():
+        if world.levers.holds("risk"):
             controlled = sum_by_supplier(world.levers.risk, world.network.lane_supplier, self._supplier_sum) > 0
             beliefs.caution[controlled] = 0.0
         reserve = beliefs.scarcity + beliefs.input_cost + beliefs.caution
@@ -339,7 +348,6 @@ class Book:
             self.flow, world.baseline.lead_time, levers.border_days, levers.border_share, levers.refused
         )
         world.beliefs.sales += self.smoothing * (shipped / self.step - world.beliefs.sales)
-        world.lane_flow[:] = self.flow
 
     def _adapt_relations(self) -> None:
         world = self.world
@@ -373,9 +381,9 @@ class Book:
             self.gate_shadow, world.levers.gate_holder,
             self.smoothing, world.recorder.weight, self.active, self.parts, self.parts_smooth, self.parts_mean,
         )  # fmt: skip
-        independent = self.independence.update(self.flow) if self.independence else None
-        noise = self.noise[world.review][self.buyer_material]
         bought = sum_by_buyer(self.flow, world.network.lane_ptr, self._buyer_sum)
+        independent = self.independence.update(self.flow, bought) if self.independence else None
+        noise = self.noise[world.review][self.buyer_material]
         world.recorder.close_review(
             world.review,
             np.exp(self.delivered + noise),
@@ -385,59 +393,3 @@ class Book:
             independent,
         )
         world.recorder.note_causes(world.review, self.parts_mean)
-
-
-class Independence:
-    """Follows which share of each stock has a chain that avoids one country altogether."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        network = world.network
-        self.bought = np.zeros_like(world.baseline.requirement)
-        self.sold = np.array([0.0 if row.country == world.independent_of else 1.0 for row in network.suppliers])[
-            :, None
-        ]
-        self.sold = np.repeat(self.sold, world.draws.replications, axis=1)
-        self._sum, self._total = np.empty_like(self.bought), np.empty_like(self.bought)
-        for _ in range(2 * len(network.materials)):
-            self._buy(world.baseline.flow, 1.0)
-            self._make()
-        self._fill_reserves()
-
-    def _fill_reserves(self) -> None:
-        """Take a reserve to have been bought like the stocks of its country's users."""
-        network = self.world.network
-        for s, row in enumerate(network.suppliers):
-            users = [
-                b
-                for b, buyer in enumerate(network.buyers)
-                if (buyer.material, buyer.country) == (row.material, row.country)
-            ]
-            if row.stockpile and users:
-                self.sold[s] = sum_rows(self.bought[users]) / len(users)
-
-    def _buy(self, flow: Array, weight: Array | float) -> None:
-        network = self.world.network
-        inflow = sum_by_buyer(flow, network.lane_ptr, self._total)
-        clean = sum_by_buyer(flow * self.sold[network.lane_supplier], network.lane_ptr, self._sum)
-        fresh = np.divide(clean, inflow, out=self.bought.copy(), where=inflow > 0)
-        self.bought += weight * (fresh - self.bought)
-
-    def _make(self) -> None:
-        """Let a product be as independent as its least independent input, if made outside the country."""
-        network, world = self.world.network, self.world
-        for rows in network.process_rows:
-            if not rows.inputs.size:
-                continue
-            share = world.baseline.class_share[rows.inputs[0]][..., None]
-            least = self.bought[rows.inputs].min(axis=0)
-            clean = np.array([sum_rows(member) for member in least * share])
-            for output in rows.outputs:
-                home = np.array([network.suppliers[s].country == world.independent_of for s in output])
-                self.sold[output] = np.where(home[:, None], 0.0, clean)
-
-    def update(self, flow: Array) -> Array:
-        """Take in one review's trade; return the independent share of each buyer's stock, (buyer, replication)."""
-        self._buy(flow, 1.0 - np.exp(-float(self.world.step) / self.world.habits.smoothing))
-        self._make()
-        return self.bought

@@ -48,8 +48,10 @@ class Recipe:
         self.class_share = world.baseline.class_share[rows.inputs[0, 0]]
         self.flat = rows.inputs.reshape(-1)
         shape = (self.flat.size, world.draws.replications)
-        self.need, self.reach, self.used = np.empty(shape), np.empty(shape), np.empty(shape)
+        self.need, self.used = np.empty(shape), np.empty(shape)
+        self.met, self.least = np.empty(shape), np.empty(shape)
         self.curtailed, self.destroyed = np.empty(shape), np.empty(shape)
+        self.kept = 1.0 - world.habits.tolerance
         self.throughput = np.empty((rows.facility.size, world.draws.replications))
         self.settled = False
 
@@ -73,7 +75,7 @@ class Recipe:
             world.baseline.thrift,
             world.stocks.buyer,
             wanted,
-            IDLE_SHARE * usual,
+            usual,
             beliefs.price,
             beliefs.price_smooth,
             beliefs.adaptation,
@@ -82,10 +84,12 @@ class Recipe:
             habits.eps_L,
             habits.tau_L,
             float(world.step),
+            self.kept,
             beliefs.requirement,
             self.throughput,
             self.need,
-            self.reach,
+            self.met,
+            self.least,
             self.used,
             self.curtailed,
             self.destroyed,
@@ -96,12 +100,10 @@ class Recipe:
 
     def _record(self) -> None:
         """Count each input's shortage by how far that input alone would have reached, once a plant has settled."""
-        world = self.world
-        use = self.need * self.reach
-        if not self.settled:
-            use = np.where(self._settle(), use, self.need)
-        world.recorder.note_use(self.flat, use, self.need, (1.0 - world.habits.tolerance) * self.need, world.day)
-        world.recorder.note_response(self.flat, self.curtailed, self.destroyed)
+        met = self.met if self.settled else np.where(self._settle(), self.met, self.need)
+        self.world.recorder.note_use(
+            self.flat, met, self.need, self.least, self.curtailed, self.destroyed, self.world.day
+        )
 
     def _settle(self) -> NDArray[np.bool_]:
         """Return where plants have settled: each input of a new one has covered half its target once."""
@@ -122,7 +124,7 @@ def run_plants(
     thrift: Array,
     stock: Array,
     wanted: Array,
-    idle: Array,
+    usual: Array,
     price: Array,
     price_smooth: Array,
     adaptation: Array,
@@ -131,10 +133,12 @@ def run_plants(
     eps_long: Array,
     tau_long: Array,
     review: float,
+    kept_share: float,
     requirement: Array,
     throughput: Array,
     need: Array,
-    reach: Array,
+    met: Array,
+    least: Array,
     used: Array,
     curtailed: Array,
     destroyed: Array,
@@ -151,14 +155,16 @@ def run_plants(
     class_share : (class,) float
     taken, thrift, stock, price, price_smooth, demand : (buyer, replication) float
         `taken` includes the class share; `demand` is a factor held by policies.
-    wanted, idle : (member, replication) float, units per day
-        What members would make, and the least they buy for.
+    wanted, usual : (member, replication) float, units per day
+        What members would make, and usually do: they buy for at least `IDLE_SHARE` of that.
+    kept_share : float
+        Share of the need below which an input counts as short.
     adaptation, requirement : (buyer, replication) float
         Changed in place: b, and t/d to buy for.
     throughput : (member, replication) float, units per day
         Overwritten, as are the rest, (input * member * class, replication), t:
     need, used : t wanted and used
-    reach : share of the need that this input alone would cover
+    met, least : t that this input alone would allow, and below which it counts as short
     curtailed, destroyed : t given up to price at once, and to slow thrift
     """
     members, classes, reps = inputs.shape[1], inputs.shape[2], wanted.shape[1]
@@ -178,11 +184,12 @@ def run_plants(
                     full = taken[b, r] * wanted[m, r] * review
                     amount = full * kept * fast
                     need[row, r] = amount
-                    reach[row, r] = min(stock[b, r] / amount, 1.0) if amount > 0.0 else 1.0
-                    running = min(running, reach[row, r])
+                    reach = min(stock[b, r] / amount, 1.0) if amount > 0.0 else 1.0
+                    met[row, r], least[row, r] = amount * reach, kept_share * amount
+                    running = min(running, reach)
                     curtailed[row, r] = full * kept - amount
                     destroyed[row, r] = full - full * kept
-                    requirement[b, r] = taken[b, r] * kept * max(wanted[m, r], idle[m, r]) * demand[b, r]
+                    requirement[b, r] = taken[b, r] * kept * max(wanted[m, r], IDLE_SHARE * usual[m, r]) * demand[b, r]
                 for i in range(inputs.shape[0]):
                     row = (i * members + m) * classes + c
                     used[row, r] = need[row, r] * running

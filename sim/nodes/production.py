@@ -29,25 +29,15 @@ class Works:
 
     def __init__(self, world: World, rows: ProcessRows, by_product: bool) -> None:
         self.world, self.rows = world, rows
-        base, shape = world.baseline, (rows.facility.size, world.draws.replications)
+        base, reps = world.baseline, world.draws.replications
         self.material = world.network.supplier_material[rows.outputs[0]]
-        self.throughput, self.capacity = base.throughput[rows.facility], base.capacity[rows.facility]
         self.utilisation = base.utilisation[rows.facility]
         self.price = base.price[world.network.supplier_material[rows.outputs[:, 0]]]
-        self.made = [base.made[output] for output in rows.outputs]
-        self.target = [base.supplier_cover[output] * made for output, made in zip(rows.outputs, self.made, strict=True)]
         self.recovers = by_product or len(rows.outputs) > 1
-        self.usual, self.limit, self.wish = np.empty(shape), np.empty(shape), np.empty(shape)
-
-    @property
-    def growth(self) -> Array:
-        """The demand path of each member's first product, (member, replication)."""
-        return np.asarray(self.world.growth_now[self.material])
-
-    @property
-    def available(self) -> Array:
-        """Share of capacity that is up, (member, replication)."""
-        return np.asarray(self.world.levers.available[self.rows.facility])
+        self.outputs = rows.outputs.reshape(-1)
+        members = (rows.facility.size, reps)
+        self.usual, self.limit, self.wish = np.empty(members), np.empty(members), np.empty(members)
+        self.amount, self.surplus = np.empty((self.outputs.size, reps)), np.empty((self.outputs.size, reps))
 
     def look(self) -> None:
         """Update the usual throughput and its limit, (member, replication), units per day.
@@ -55,12 +45,11 @@ class Works:
         Usual is the start times growth, plus what plants opened since make at usual utilisation; the limit is what
         the capacity that is up can make.
         """
-        growth, plants = self.growth, self.world.plant_capacity[self.rows.facility]
-        np.multiply(self.throughput, growth, out=self.usual)
-        self.usual += plants * self.utilisation
-        np.multiply(self.capacity, growth, out=self.limit)
-        self.limit += plants
-        self.limit *= self.available
+        world, base = self.world, self.world.baseline
+        look_around(
+            self.rows.facility, self.material, base.throughput, base.capacity, base.utilisation, world.growth_now,
+            world.plant_capacity, world.levers.available, self.usual, self.limit,
+        )  # fmt: skip
 
     def wanted(self) -> Array:
         """Return what members would make if inputs allowed, (member, replication), units per day; after `look`."""
@@ -79,20 +68,93 @@ class Works:
         ----------
         throughput : (member, replication) float, units per day
         """
-        self.world.throughput[self.rows.facility] = throughput
-        for output, made, target in zip(self.rows.outputs, self.made, self.target, strict=True):
-            amount = made * throughput * float(self.world.step)
-            self.world.stocks.make(output, amount)
-            if self.recovers:
-                self._leave_surplus(output, amount, target * self.usual)
+        world, base = self.world, self.world.baseline
+        world.throughput[self.rows.facility] = throughput
+        piled = output_of(
+            self.rows.outputs, base.made, base.supplier_cover, self.usual, throughput, float(world.step),
+            world.stocks.supplier, self.recovers, self.amount, self.surplus,
+        )  # fmt: skip
+        world.stocks.make(self.outputs, self.amount)
+        if piled:
+            world.stocks.leave(self.outputs, self.surplus)
 
-    def _leave_surplus(self, output: Index, amount: Array, target: Array) -> None:
-        stock = self.world.stocks.supplier[output]
-        if not (stock > RECOVERY_FROM * target).any():
-            return
-        multiple = np.divide(stock, target, out=np.zeros_like(stock), where=target > 0)
-        recovered = np.clip((RECOVERY_TO - multiple) / (RECOVERY_TO - RECOVERY_FROM), 0.0, 1.0)
-        self.world.stocks.leave(output, (1.0 - recovered) * amount)
+
+@njit(cache=True, error_model="numpy")
+def look_around(
+    facility: Index,
+    material: Index,
+    throughput: Array,
+    capacity: Array,
+    utilisation: Array,
+    growth: Array,
+    opened: Array,
+    available: Array,
+    usual: Array,
+    limit: Array,
+) -> None:
+    """Fill what members usually make and at most can, (member, replication), units per day.
+
+    Parameters
+    ----------
+    facility, material : (member,) int
+        The material is its first product.
+    throughput, capacity, utilisation, opened, available : (facility, replication) float
+        `opened` is capacity of plants that opened since the start.
+    growth : (material, replication) float
+    """
+    for m in range(facility.size):
+        f, product = facility[m], material[m]
+        for r in range(usual.shape[1]):
+            usual[m, r] = throughput[f, r] * growth[product, r] + opened[f, r] * utilisation[f, r]
+            limit[m, r] = (capacity[f, r] * growth[product, r] + opened[f, r]) * available[f, r]
+
+
+@njit(cache=True, error_model="numpy")
+def output_of(
+    outputs: Index,
+    made: Array,
+    cover: Array,
+    usual: Array,
+    throughput: Array,
+    review: float,
+    stock: Array,
+    recovers: bool,
+    amount: Array,
+    surplus: Array,
+) -> bool:
+    """Fill what a review's throughput makes of each product, and what of that is left unrecovered, t.
+
+    Parameters
+    ----------
+    outputs : (output, member) int
+        Supplier rows.
+    made, cover, stock : (supplier, replication) float
+    usual, throughput : (member, replication) float, units per day
+    recovers : bool
+        Whether a surplus is left: of joint and by-products.
+    amount, surplus : (output * member, replication) float
+        Overwritten.
+
+    Returns
+    -------
+    bool
+        Whether anything is left.
+    """
+    members, piled = outputs.shape[1], False
+    for i in range(outputs.shape[0]):
+        for m in range(members):
+            s, row = outputs[i, m], i * members + m
+            for r in range(amount.shape[1]):
+                new = made[s, r] * throughput[m, r] * review
+                amount[row, r] = new
+                surplus[row, r] = 0.0
+                target = cover[s, r] * made[s, r] * usual[m, r]
+                held = stock[s, r] + new
+                if recovers and target > 0.0 and held > RECOVERY_FROM * target:
+                    recovered = (RECOVERY_TO - held / target) / (RECOVERY_TO - RECOVERY_FROM)
+                    surplus[row, r] = (1.0 - min(max(recovered, 0.0), 1.0)) * new
+                    piled = True
+    return piled
 
 
 @njit(cache=True, error_model="numpy")

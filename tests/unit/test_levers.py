@@ -93,7 +93,7 @@ def test_dropping_leaves_everything_neutral(held: tuple[Levers, Cap]) -> None:
         assert np.all(getattr(levers, name) == 1.0), name
     assert np.all(np.isinf(levers.licence_cap))
     assert np.all(levers.licence_holder == -1)
-    assert not levers.touched
+    assert not levers.held
 
 
 def test_money_is_kept_when_levers_drop(held: tuple[Levers, Cap]) -> None:
