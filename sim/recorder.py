@@ -124,6 +124,74 @@ def count_use(
                 last_short[g, r] = max(last_short[g, r], day + review)
 
 
+@njit(cache=True, error_model="numpy")
+def sum_review(
+    group: Index,
+    price: Array,
+    weight: Array,
+    price0: Array,
+    on_hand: Array,
+    requirement: Array,
+    want: Array,
+    use: Array,
+    bought: Array,
+    independent: Array,
+    traced: bool,
+    review: float,
+    levels: tuple[float, ...],
+    level: Array,
+    cover: Array,
+    fill: Array,
+    min_cover: Array,
+    price_sum: Array,
+    price_peak: Array,
+    days_above: Array,
+    bill: Array,
+    independent_sum: Array,
+) -> None:
+    """Sum one review's prices, cover, fill and bills by group, and add them to the totals, in place.
+
+    Parameters
+    ----------
+    group : (buyer,) int
+        -1 for stockpiles, which are left out.
+    price to bought, independent : (buyer, replication) float
+    levels : tuple of float
+        Multiples of the normal price above which days count.
+    level, cover, fill : (group, replication) float
+        Overwritten: price against normal, days of cover (inf without need), use over want (1 without).
+    """
+    groups, reps = level.shape
+    held, needed, wanted, used = (
+        np.zeros((groups, reps)), np.zeros((groups, reps)), np.zeros((groups, reps)), np.zeros((groups, reps))
+    )  # fmt: skip
+    level[:] = 0.0
+    for b in range(group.size):
+        g = group[b]
+        if g < 0:
+            continue
+        for r in range(reps):
+            level[g, r] += price[b, r] * weight[b, r]
+            held[g, r] += on_hand[b, r]
+            needed[g, r] += requirement[b, r]
+            wanted[g, r] += want[b, r]
+            used[g, r] += use[b, r]
+            bill[g, r] += bought[b, r] * (price[b, r] - 1.0) * price0[b, r]
+        if traced:
+            for r in range(reps):
+                independent_sum[g, r] += use[b, r] * independent[b, r]
+    for g in range(groups):
+        for r in range(reps):
+            cover[g, r] = held[g, r] / needed[g, r] if needed[g, r] > 0.0 else np.inf
+            fill[g, r] = used[g, r] / wanted[g, r] if wanted[g, r] > 0.0 else 1.0
+            min_cover[g, r] = min(min_cover[g, r], cover[g, r])
+            price_sum[g, r] += level[g, r] * review
+            price_peak[g, r] = max(price_peak[g, r], level[g, r])
+        for i in range(len(levels)):
+            for r in range(reps):
+                days_above[i, g, r] += review if level[g, r] > levels[i] else 0.0
+
+
 class Recorder:
     """Collects one block of one scenario.
 
@@ -253,20 +321,14 @@ class Recorder:
         independent : (buyer, replication) float or None
             Share of use whose whole chain avoids the named country.
         """
-        step = float(self.calendar.review)
-        level = self._by_group(price * self.weight)
-        held, needed = self._by_group(on_hand), self._by_group(requirement)
-        cover = np.divide(held, needed, out=np.full_like(held, np.inf), where=needed > 0)
-        np.minimum(self.min_cover, cover, out=self.min_cover)
-        want, use = self._by_group(self._want), self._by_group(self._use)
-        fill = np.divide(use, want, out=np.ones_like(use), where=want > 0)
-        self.price_sum += level * step
-        np.maximum(self.price_peak, level, out=self.price_peak)
-        for i, multiple in enumerate(PRICE_LEVELS):
-            self.days_above[i] += np.where(level > multiple, step, 0.0)
-        self.bill += self._by_group(bought * (price - 1.0) * self.price0)
-        if independent is not None:
-            self.independent += self._by_group(self._use * independent)
+        groups, reps = self.min_cover.shape
+        level, cover, fill = (np.empty((groups, reps)) for _ in range(3))
+        traced = self._use if independent is None else independent
+        sum_review(
+            self.group, price, self.weight, self.price0, on_hand, requirement, self._want, self._use, bought, traced,
+            independent is not None, float(self.calendar.review), PRICE_LEVELS, level, cover, fill,
+            self.min_cover, self.price_sum, self.price_peak, self.days_above, self.bill, self.independent,
+        )  # fmt: skip
         self._signals = {
             "price_pressure": level,
             "days_of_cover": cover,

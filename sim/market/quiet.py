@@ -42,6 +42,7 @@ class _Lines(NamedTuple):
 
     x: Array
     e: Array  # exp(v / theta)
+    final: Array  # the same at the price that settled
     wished: Array  # exp(-wedge / theta)
     steady: Array
     stock: Array
@@ -185,6 +186,9 @@ def _move(
         move = 0.0 if settled[r] else min(max(move, -LONGEST_STEP), LONGEST_STEP)
         quiet[r] = quiet[r] and (good or settled[r])
         v[r] += move
+        # After a short step exp(v / theta) follows from that before it, exact to rounding by its third term.
+        part = move / theta[r]
+        lines.final[r] = lines.final[r] if settled[r] else lines.e[r] * (1.0 + part * (1.0 + 0.5 * part))
         settled[r] = settled[r] or abs(move) < SMALL_STEP
 
 
@@ -202,6 +206,7 @@ def _price(
         settled[r] = lines.empty[r]
         warm = min(max(v[r], V_LOW), v_max) if np.isfinite(v[r]) else 0.0
         v[r] = 0.0 if lines.empty[r] else warm
+    lines.final[:] = 1.0
     for _ in range(ROUNDS):
         waiting = False
         for r in range(reps):
@@ -221,8 +226,7 @@ def _price(
         _move(theta, flow[b], elasticity[b], stock[b], stock_rate[b], offset[b], cap[b], v, lines, quiet)
     for r in range(reps):
         quiet[r] = quiet[r] and settled[r] and v[r] < v_max and v[r] > V_LOW
-        x[r] = v[r] / theta[r]
-    _exponential(x, lines.e, lines.power)
+        lines.e[r] = lines.final[r]
 
 
 @njit(error_model="numpy")
@@ -348,8 +352,8 @@ def clear_quiet_markets(
     reps = theta.shape[1]
     lines = _Lines(
         np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps),
-        np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps, np.bool_), np.empty(reps, np.bool_),
-        np.empty(reps, np.bool_),
+        np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps, np.bool_),
+        np.empty(reps, np.bool_), np.empty(reps, np.bool_),
     )  # fmt: skip
     no_stock, no_licence = available <= closed * supplier_scale, licence_cap <= closed * licence_scale
     factor, shipped, rent = np.empty_like(floor), np.zeros_like(floor), np.zeros_like(floor)
