@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from sim.market.clearing import clear_markets
-from sim.market.equilibrium import MarketTopology
+from sim.market.topology import MarketTopology
 
 SIZE, REPLICATIONS, REVIEWS = 8, 128, 200
 

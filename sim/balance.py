@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.blueprint import BuyerRow, Offtake, SupplierRow
-from sim.closure import Closure, fail
+from sim.closure import Closure, add_up, fail
 from sim.config import schema
 from sim.draws import Draws
 from sim.network import Index, Network
-from sim.sums import sum_rows
 from sim.trade import lead_times, trade_matrix
 
 Array = NDArray[np.float64]
@@ -69,7 +68,7 @@ class Baseline:
     moved_lanes: dict[str, float]
 
 
-def balance(network: Network, draws: Draws, review: float, availability: Array) -> Baseline:
+def balance(network: Network, draws: Draws, review: float, availability: Array, *, compiled: bool = True) -> Baseline:
     """Return the balanced start of a network.
 
     Parameters
@@ -80,6 +79,8 @@ def balance(network: Network, draws: Draws, review: float, availability: Array) 
         No lead time is below one review.
     availability : (facility, replication) float
         Mean availability under ordinary outages: nameplate = output / (utilisation x availability).
+    compiled : bool
+        Whether trade is balanced by compiled code; without, to 1e-10 only, for a check that should not wait for it.
 
     Raises
     ------
@@ -105,7 +106,7 @@ def balance(network: Network, draws: Draws, review: float, availability: Array) 
         made * throughput[supplier_facility],
     )
     requirement = _requirement(network, closure, throughput, taken, class_share)
-    flow, moved = trade_matrix(network, draws, sales, requirement)
+    flow, moved = trade_matrix(network, draws, sales, requirement, compiled=compiled)
     return Baseline(
         throughput=throughput,
         capacity=throughput / (utilisation * availability),
@@ -195,7 +196,7 @@ def _holding(network: Network, draws: Draws, requirement: Array) -> Array:
                 for b, buyer in enumerate(network.buyers)
                 if (buyer.material, buyer.country) == (row.material, row.country)
             ]
-            held[i] = draws.number(pile.holding) * sum_rows(requirement[users])
+            held[i] = draws.number(pile.holding) * add_up(requirement[users])
     return held
 
 
@@ -221,7 +222,7 @@ def offtake_volumes(network: Network, draws: Draws, baseline: Baseline) -> tuple
             weight = _offtake_weight(network, baseline, entries)
             lanes += list(entries)
             offtakes += [number] * entries.size
-            volumes += list(total * weight / sum_rows(weight))
+            volumes += list(total * weight / add_up(weight))
     shape = (len(lanes), draws.replications)
     return (
         np.array(lanes, dtype=np.int64),
@@ -266,7 +267,7 @@ def _offtake_total(network: Network, draws: Draws, baseline: Baseline, offtake: 
     if row is not None:
         return capacity * baseline.made[row]
     rows = network.buyer_rows[(offtake.plant, offtake.material)]
-    return capacity * sum_rows(baseline.taken[rows])
+    return capacity * add_up(baseline.taken[rows])
 
 
 def _offtake_weight(network: Network, baseline: Baseline, lanes: Index) -> Array:

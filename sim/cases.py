@@ -12,6 +12,7 @@ from typing import Any
 
 from sim.balance import balance
 from sim.config.load import Plan, Scenario, load_plan, validate_section
+from sim.config.schema import World
 from sim.draws import BLOCK_SIZE, Draws, lifetime_problem
 from sim.engine import Case, lay_out
 from sim.errors import ConfigError, Problem, did_you_mean
@@ -63,11 +64,14 @@ def prepare(plan: Plan, *, balanced: bool = False) -> tuple[Case, ...]:
     """
     problems: list[Problem] = []
     cases: list[Case] = []
+    starts: list[World] = []
     for scenario in plan.scenarios:
         try:
             case = _case(plan, scenario)
-            # Policies add nothing that flows at the start: one balance serves all scenarios of the same world.
-            _try_out(case, scenario, plan, balanced and all(case.world != other.world for other in cases))
+            # Neither policies nor plants that open later flow at the start: one balance serves all that is equal then.
+            start = at_start(case)
+            _try_out(case, scenario, plan, balanced and start not in starts)
+            starts.append(start)
             cases.append(case)
         except ConfigError as error:
             problems += error.problems
@@ -93,6 +97,12 @@ def _case(plan: Plan, scenario: Scenario) -> Case:
     )
 
 
+def at_start(case: Case) -> World:
+    """Return a case's world without the plants that open later."""
+    present = {name: facility for name, facility in case.world.facilities.items() if facility.opens is None}
+    return case.world.model_copy(update={"facilities": present})
+
+
 def _try_out(case: Case, scenario: Scenario, plan: Plan, balanced: bool) -> None:
     """Lay the case out once; what it complains of gets file and line."""
     try:
@@ -101,7 +111,7 @@ def _try_out(case: Case, scenario: Scenario, plan: Plan, balanced: bool) -> None
             count = min(plan.experiment.replications, BLOCK_SIZE)
             draws = Draws(plan.experiment.seed, 0, count, case.switches.uncertainty)
             up = mean_availability(network, draws, case.switches.hazards)
-            balance(network, draws, case.calendar.review, up)
+            balance(network, draws, case.calendar.review, up, compiled=False)
     except ConfigError as error:
         raise ConfigError([_located(problem, scenario) for problem in error.problems]) from None
 

@@ -26,6 +26,11 @@ def fail(address: str, message: str) -> ConfigError:
     return ConfigError([Problem(address, message)])
 
 
+def add_up(values: Array) -> Array:
+    """Sum (row, replication) over rows, in row order: the same bits for one replication as for many."""
+    return sum(values, np.zeros(values.shape[1]))
+
+
 @dataclass
 class Closure:
     """Throughputs and recipe coefficients of a world in balance.

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sim.market.equilibrium import MarketTopology
+from sim.market.topology import MarketTopology
 from sim.network import Index, Network
 
 

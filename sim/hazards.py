@@ -7,10 +7,10 @@ review exactly, so that the review interval does not change how much is lost (do
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from sim.calendar import Calendar, Phase
+from sim.compiled import njit
 from sim.config import schema
 from sim.draws import Draws
 from sim.network import Network

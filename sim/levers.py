@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from sim.compiled import njit
 from sim.gates import Cap, Gates
 from sim.network import Index, Network
 

@@ -9,9 +9,10 @@ intervals conservative.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy import stats
+
+from sim.compiled import njit
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]

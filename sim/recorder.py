@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from sim.balance import Baseline
 from sim.calendar import Calendar
+from sim.compiled import njit
 from sim.network import Network
 from sim.sums import sum_by_supplier
 

@@ -7,15 +7,14 @@ sales and every buyer's requirement, in each replication (docs/model.md, section
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from sim.blueprint import BuyerRow, SupplierRow
-from sim.closure import fail
+from sim.closure import add_up, fail
+from sim.compiled import njit
 from sim.config import schema
 from sim.draws import Draws
 from sim.network import Index, Network
-from sim.sums import sum_rows
 
 Array = NDArray[np.float64]
 
@@ -28,12 +27,15 @@ ACCEPTED = 1e-10
 FIT_ROUNDS = 20_000
 
 
-def trade_matrix(network: Network, draws: Draws, sales: Array, requirement: Array) -> tuple[Array, dict[str, float]]:
+def trade_matrix(
+    network: Network, draws: Draws, sales: Array, requirement: Array, *, compiled: bool = True
+) -> tuple[Array, dict[str, float]]:
     """Return baseline flows K0 (lane, replication) in t/d, balanced to sales and requirements.
 
     The prior of a lane is the stated share of its supplier in the buyer's purchases (a country's share
     is split over its facilities by sales), or, where nothing is stated, the supplier's sales weighted by
-    home preference. The second value says how far balancing moved each stated share.
+    home preference. The second value says how far balancing moved each stated share. Without compiled code it is
+    found to `ACCEPTED` only.
     """
     made = _sales_by_country(network, sales)
     prior = np.array(
@@ -47,7 +49,7 @@ def trade_matrix(network: Network, draws: Draws, sales: Array, requirement: Arra
     for m, material in enumerate(network.materials):
         lanes = np.flatnonzero(lane_material == m)
         if lanes.size and requirement[network.lane_buyer[lanes]].any():
-            flow[lanes] = _fit(material, network, lanes, prior[lanes], sales, requirement)
+            flow[lanes] = _fit(material, network, lanes, prior[lanes], sales, requirement, compiled)
     return flow, _moved_shares(network, prior, flow)
 
 
@@ -56,7 +58,7 @@ def _sales_by_country(network: Network, sales: Array) -> dict[tuple[str, str], A
     peers: dict[tuple[str, str], list[int]] = {}
     for s, row in enumerate(network.suppliers):
         peers.setdefault((row.material, row.country), []).append(s)
-    return {key: sum_rows(sales[rows]) for key, rows in peers.items()}
+    return {key: add_up(sales[rows]) for key, rows in peers.items()}
 
 
 def _prior(network: Network, draws: Draws, s: int, b: int, sales: Array, made: dict[tuple[str, str], Array]) -> Array:
@@ -81,12 +83,15 @@ def _prior(network: Network, draws: Draws, s: int, b: int, sales: Array, made: d
     return share * np.divide(sales[s], total, out=np.zeros_like(total), where=total > 0)
 
 
-def _fit(material: str, network: Network, lanes: Index, prior: Array, sales: Array, requirement: Array) -> Array:
+def _fit(
+    material: str, network: Network, lanes: Index, prior: Array, sales: Array, requirement: Array, compiled: bool
+) -> Array:
     """Scale a prior to its margins, rows and columns in turn, until both hold."""
     suppliers, row = np.unique(network.lane_supplier[lanes], return_inverse=True)
     buyers, column = np.unique(network.lane_buyer[lanes], return_inverse=True)
     flow = prior.copy()
-    worst, error = fit_margins(flow, row, column, sales[suppliers], requirement[buyers], FIT_ROUNDS, FIT_TOLERANCE)
+    fit, tolerance = (fit_margins, FIT_TOLERANCE) if compiled else (fit_plainly, ACCEPTED)
+    worst, error = fit(flow, row, column, sales[suppliers], requirement[buyers], FIT_ROUNDS, tolerance)
     if error > ACCEPTED:
         raise fail(
             f"trade.{material}",
@@ -143,6 +148,39 @@ def fit_margins(
                 break
         if error > worst:
             worst_row, worst = at, error
+    return worst_row, worst
+
+
+def fit_plainly(
+    flow: Array, row: Index, column: Index, supply: Array, demand: Array, rounds: int, tolerance: float
+) -> tuple[int, float]:
+    """Do as `fit_margins` without compiled code, which takes longer to load than a check of a world should.
+
+    Parameters and what is returned are those of `fit_margins`; columns are sorted. Replications that are balanced
+    leave the loop, because the last of them takes many times the rounds of most.
+    """
+    by_row = np.argsort(row, kind="stable")
+    row_start = np.searchsorted(row[by_row], np.arange(supply.shape[0]))
+    column_start = np.searchsorted(column, np.arange(demand.shape[0]))
+    size = np.maximum(supply, supply.max(axis=0) * 1e-9)
+    waiting, left, worst_row, worst = np.arange(flow.shape[1]), flow.copy(), 0, 0.0
+    for count in range(rounds):
+        made, need = supply[:, waiting], demand[:, waiting]
+        rows = np.add.reduceat(left[by_row], row_start, axis=0)
+        off = np.abs(rows - made) / size[:, waiting]
+        left *= np.divide(made, rows, out=np.zeros_like(rows), where=rows > 0)[row]
+        columns = np.add.reduceat(left, column_start, axis=0)
+        left *= np.divide(need, columns, out=np.zeros_like(columns), where=columns > 0)[column]
+        done = off.max(axis=0) < tolerance if count < rounds - 1 else np.ones(waiting.size, dtype=bool)
+        if not done.any():
+            continue
+        flow[:, waiting[done]] = left[:, done]
+        furthest = off[:, done].max(axis=1)
+        if furthest.max() > worst:
+            worst_row, worst = int(furthest.argmax()), float(furthest.max())
+        waiting, left = waiting[~done], left[:, ~done]
+        if not waiting.size:
+            break
     return worst_row, worst
 
 

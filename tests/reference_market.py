@@ -12,8 +12,9 @@ import numpy.typing as npt
 from scipy.optimize import brentq, minimize
 
 from sim.market.clearing import clear_markets
-from sim.market.equilibrium import CLOSED, ROUNDING, MarketTopology, clear_busy_markets
+from sim.market.equilibrium import CLOSED, ROUNDING, clear_busy_markets
 from sim.market.quiet import clear_quiet_markets
+from sim.market.topology import MarketTopology
 
 Array = npt.NDArray[np.float64]
 V_MAX = float(np.log(30.0))

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from functools import cache
+from types import ModuleType
+
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.market.equilibrium import CLOSED, ROUNDING, MarketTopology, clear_busy_markets
 from sim.market.quiet import clear_quiet_markets
+from sim.market.topology import MarketTopology
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+
+
+@cache
+def _newton() -> ModuleType:
+    """Return the Newton kernel's module, loaded when a market is first cleared: with it comes the compiler."""
+    from sim.market import equilibrium
+
+    return equilibrium
 
 
 def clear_markets(
@@ -80,15 +91,16 @@ def clear_markets(
         Newton steps, 0 where the last solution still held or the market is quiet, negative where the market did
         not converge.
     """
+    newton = _newton()
     done = np.empty(theta.shape, dtype=np.bool_)
     clear_quiet_markets(
         topology, weight, wedge, theta, demand_flow, demand_elasticity, demand_stock, demand_stock_rate,
         demand_offset, demand_cap, available, floor, supplier_scale, gate_cap, licence_cap, licence_scale,
-        v_max, CLOSED, 4.0 * ROUNDING, shadow, gate_shadow, log_price, flow, licence_shadow, delivered,
+        v_max, newton.CLOSED, 4.0 * newton.ROUNDING, shadow, gate_shadow, log_price, flow, licence_shadow, delivered,
         iterations, done,
     )  # fmt: skip
     if not done.all():
-        clear_busy_markets(
+        newton.clear_busy_markets(
             topology, weight, wedge, theta, demand_flow, demand_elasticity, demand_stock, demand_stock_rate,
             demand_offset, demand_cap, available, floor, supplier_scale, gate_cap, gate_scale, licence_cap,
             licence_scale, v_max, tolerance, shadow, gate_shadow, log_price, flow, licence_shadow, delivered,
@@ -99,7 +111,7 @@ def clear_markets(
 def compile_newton() -> None:
     """Compile the Newton kernel into its cache, on no market at all; it takes longer than all others together."""
     none, start, rows = np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64), np.zeros((0, 1))
-    clear_busy_markets(
+    _newton().clear_busy_markets(
         MarketTopology(start, start, start, start, none, start, none, start, none),
         *(rows for _ in range(16)),
         1.0,

@@ -48,6 +48,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from sim.market.topology import MarketTopology
+
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -74,24 +76,6 @@ ROUNDING = 1e-14
 # Small helpers join their caller before compilation: passing arrays between functions costs as much as
 # the arithmetic.
 _inline = njit(inline="always")
-
-
-class MarketTopology(NamedTuple):
-    """Who is linked to whom: index arrays shared by all replications.
-
-    Markets, suppliers, buyers, gates, licences and lanes are numbered globally and sorted by market;
-    lanes are sorted by buyer. ``x_ptr[i]:x_ptr[i + 1]`` is the range of things that belong to ``i``.
-    """
-
-    supplier_ptr: Index  # (market + 1,)
-    buyer_ptr: Index  # (market + 1,)
-    gate_ptr: Index  # (market + 1,) shared gates: quotas, routes, ...
-    lane_ptr: Index  # (buyer + 1,)
-    lane_supplier: Index  # (lane,)
-    lane_gate_ptr: Index  # (lane + 1,)
-    lane_gate: Index  # (lane x gate,) shared gates that each lane passes
-    licence_ptr: Index  # (buyer + 1,) licences, whose lanes all end at this buyer
-    lane_licence: Index  # (lane,) licence or -1
 
 
 Records = npt.NDArray[np.void]

@@ -8,8 +8,9 @@ traced upstream: an input's smoothed price is itself a sum of causes, and is pas
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from sim.compiled import njit
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]

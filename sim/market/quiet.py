@@ -16,10 +16,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from sim.market.equilibrium import MarketTopology
+from sim.compiled import njit
+from sim.market.topology import MarketTopology
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from sim.calendar import Phase
+from sim.compiled import njit
 from sim.draws import Draws
 from sim.world import Steps, World
 

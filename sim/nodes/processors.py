@@ -7,10 +7,10 @@ product is pooled. Recipes thrift with price where the product does not contain 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from sim.calendar import Phase
+from sim.compiled import njit
 from sim.network import ProcessRows
 from sim.nodes.production import Works
 from sim.world import Steps, World

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from sim.compiled import njit
 from sim.network import ProcessRows
 from sim.world import World
 

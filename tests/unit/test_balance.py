@@ -11,6 +11,7 @@ from sim.engine import lay_out
 from sim.errors import ConfigError
 from sim.hazards import mean_availability
 from sim.network import Network
+from sim.trade import fit_margins, fit_plainly
 from tests.probe import cases_of, real_case, tiny_case
 from tests.small_worlds import plan_of, tree_of
 from tests.worlds import TIN, Edit
@@ -154,3 +155,30 @@ def test_numbers_of_the_start_are_drawn_where_they_have_a_range() -> None:
     assert ore.min() >= 20.0
     assert ore.max() <= 45.0
     assert np.unique(ore).size == 8
+
+
+def test_trade_is_balanced_alike_with_and_without_compiled_code() -> None:
+    """In the rare-earth world, every draw: flows agree to the tolerance of the looser of the two."""
+    case = real_case()
+    network, _, _ = lay_out(case)
+    up = np.ones((len(network.facilities), 16))
+    fast = balance(network, Draws(1, 0, 16, True), 7.0, up)
+    plain = balance(network, Draws(1, 0, 16, True), 7.0, up, compiled=False)
+    assert plain.flow == pytest.approx(fast.flow, rel=1e-7, abs=1e-9 * fast.flow.max())
+    assert_closed(network, plain, 1e-9)
+
+
+def test_what_cannot_be_traded_is_refused_with_and_without_compiled_code() -> None:
+    """A second mine that nobody names as a source has nobody to sell to."""
+    flow = np.array([[1.0], [1.0]])
+    for fit in (fit_margins, fit_plainly):
+        worst, error = fit(
+            flow.copy(),
+            np.array([0, 1]),
+            np.array([0, 1]),
+            np.array([[2.0], [1.0]]),
+            np.array([[1.0], [2.0]]),
+            50,
+            1e-9,
+        )
+        assert error == pytest.approx(0.5 if worst == 0 else 1.0)
