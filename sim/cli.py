@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markdown import Markdown
 
 from sim.cases import load
 from sim.errors import DrawdownError
@@ -57,7 +56,9 @@ def run(
     no_figures: NoFigures = False,
 ) -> None:
     """Run an experiment or a scenario, write its results and print the answer."""
-    # Loaded here, so that the other commands answer at once: with the statistics of results they take two seconds.
+    # Loaded here, so that the other commands answer at once: with the statistics of results they take a second more.
+    from rich.markdown import Markdown
+
     from sim.answer import short_answer, tables
     from sim.results import ANSWER
     from sim.study import Options, run_study
