@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from sim.balance import Baseline
 from sim.errors import EngineError
-from sim.lanes import fill_pipeline, landing_within, ship
 from sim.network import Index, Network
+from sim.pipeline import fill_pipeline, landing_within, reviews_under_way, ship
 from sim.sums import add_by_material, enter, take
 
 Array = NDArray[np.float64]
@@ -58,6 +58,8 @@ class Stocks:
         self.head = 0
         self._received = np.empty_like(q)
         self._shipped, self._back = np.empty_like(x), np.empty_like(x)
+        self._steps, self._reach = np.empty_like(flow), np.empty((flow.shape[0], 2), dtype=np.int64)
+        self._lead_time: Array | None = None
         self._fill_pipeline(flow, baseline.lead_time)
         self.made, self.left, self.used = np.zeros_like(x), np.zeros_like(x), np.zeros_like(q)
         self._initial = self._present()
@@ -108,6 +110,8 @@ class Stocks:
         Parameters
         ----------
         flow : (lane, replication) float, t
+        lead_time : (lane, replication) float, d
+            Looked at again only where another array is given.
         border_days, border_share, refused : (lane, replication) float
             Wait at the border, the share that waits, and the share of that which is refused.
 
@@ -117,12 +121,16 @@ class Stocks:
         received : (buyer, replication) float, t
             What will reach each buyer. Both are overwritten by the next call.
         """
+        if lead_time is not self._lead_time:
+            reviews_under_way(lead_time, self.review, self._steps, self._reach)
+            self._lead_time = lead_time
         longest = ship(
             self.pipeline,
             self.returning,
             self.head,
             flow,
-            lead_time,
+            self._steps,
+            self._reach,
             self.review,
             border_days,
             border_share,

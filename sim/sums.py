@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.compiled import njit
+from sim.compiled import exponential, njit
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -117,3 +117,20 @@ def take(rows: Index, amount: Array, stock: Array, ledger: Array) -> None:
             taken = min(amount[i, r], stock[row, r])
             stock[row, r] -= taken
             ledger[row, r] += taken
+
+
+@njit(cache=True, error_model="numpy")
+def follow(values: Array, scale: float, weight: Array, smooth: Array) -> None:
+    """Move a smoothed value, (row, replication), towards scaled values by a weight (replication,), in place."""
+    for i in range(smooth.shape[0]):
+        for r in range(smooth.shape[1]):
+            smooth[i, r] += weight[r] * (values[i, r] * scale - smooth[i, r])
+
+
+@njit(cache=True, error_model="numpy")
+def mark_up(log_price: Array, noise: Array, material: Index, out: Array) -> None:
+    """Fill ``exp(log_price + noise)``, (row, replication), the log noise being that of each row's material."""
+    for i in range(material.size):
+        m = material[i]
+        for r in range(out.shape[1]):
+            out[i, r] = exponential(log_price[i, r] + noise[m, r])

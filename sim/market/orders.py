@@ -1,6 +1,6 @@
 """What buyers ask for and sellers ask: the price-dependent base-stock policy and the reserve price.
 
-Pure functions of arrays ``(row, replication)``; docs/model.md, equations 6 to 9. The demand of a buyer over a
+Compiled over arrays ``(row, replication)``; docs/model.md, equations 6 to 9. The demand of a buyer over a
 review is ``D(v) = clip(flow * exp(-elasticity * v) + stock * exp(-v / phi_b) + offset, 0, cap)``.
 """
 
@@ -11,13 +11,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.compiled import exponential, njit
+
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 SCARCITY_LOW, SCARCITY_HIGH = -1.2, 1.5
 """Bounds of the log reserve price that stocks alone can move."""
 
 URGENCY_WINDOW = 20.0
 """Days of use below which a shelf begins to feel empty, unless half the buyer's cover is less."""
+
+START_UP_DAYS = 180.0
+"""A new plant fills its first shelf over at least this time."""
 
 
 class Demand(NamedTuple):
@@ -37,70 +44,159 @@ class Demand(NamedTuple):
     cap: Array
 
 
-def order_demand(
-    requirement: Array,
-    elasticity: Array,
-    position: Array,
-    wanted_days: Array,
-    urgency: Array,
-    phi_b: Array,
-    close_days: Array,
-    kappa: Array,
-    review: float,
-) -> Demand:
-    """Return demand over a review under the price-dependent base-stock policy (docs/model.md, equation 6).
-
-    Parameters
-    ----------
-    requirement : (buyer, replication) float, t/d
-    position : (buyer, replication) float, t
-        On hand plus on order, after consumption and before this order.
-    wanted_days : (buyer, replication) float, d
-        Cover, precautionary days and lead time.
-    urgency : (buyer, replication) float
-        w, in log price.
-    phi_b, kappa : (replication,) float
-    close_days : (replication,) float, d
-        T_b.
-    """
-    per_day = review / close_days
-    rate = np.broadcast_to(1.0 / phi_b, requirement.shape)
-    return Demand(
-        flow=review * requirement,
-        elasticity=elasticity,
-        stock=per_day * requirement * wanted_days * np.exp(urgency * rate),
-        stock_rate=rate,
-        offset=-per_day * (position + requirement * review),
-        cap=review * kappa * requirement,
-    )
-
-
-def shelf_gap(on_hand: Array, landing: Array, requirement: Array, cover: Array) -> Array:
-    """Return how empty a shelf is, g in [0, 1] (docs/model.md, equation 7).
-
-    Parameters
-    ----------
-    on_hand, landing : (buyer, replication) float, t
-        Stock, and goods that land within half the window.
-    requirement : (buyer, replication) float, t/d
-    cover : (buyer, replication) float, d
-    """
-    need = urgency_window(cover) * requirement
-    return np.asarray(np.maximum(0.0, 1.0 - np.divide(on_hand + landing, need, out=np.ones_like(need), where=need > 0)))
-
-
 def urgency_window(cover: Array) -> Array:
     """Return m = min(20 d, cover / 2), in days."""
     return np.asarray(np.minimum(URGENCY_WINDOW, 0.5 * cover))
 
 
-def scarcity_price(stock: Array, target: Array, phi_s: Array) -> Array:
-    """Return the log reserve price that stock alone sets (docs/model.md, equation 8; theory of storage).
+@njit(cache=True, error_model="numpy")
+def order_demand(
+    requirement: Array,
+    on_hand: Array,
+    in_transit: Array,
+    landing: Array,
+    cover: Array,
+    window: Array,
+    settled: Mask,
+    hoarding: Array,
+    lead: Array,
+    passed_on: Array,
+    smoothing: Array,
+    precaution_days: Array,
+    phi_b: Array,
+    close: Array,
+    kappa: Array,
+    v_max: float,
+    review: float,
+    urgency: Array,
+    flow: Array,
+    stock: Array,
+    stock_rate: Array,
+    offset: Array,
+    cap: Array,
+) -> None:
+    """Fill demand over a review under the price-dependent base-stock policy (docs/model.md, equations 6 and 7).
 
     Parameters
     ----------
-    stock, target : (supplier, replication) float, t
-    phi_s : (replication,) float
+    requirement : (buyer, replication) float, t/d
+    on_hand, in_transit, landing : (buyer, replication) float, t
+        Stock after consumption and before this order, goods under way, and those that land within half the window.
+    cover, window, lead : (buyer, replication) float, d
+        The window is that of `urgency_window`; the lead time is the one buyers expect.
+    settled : (buyer, replication) bool
+        Whether a plant has filled its shelf once: until then an empty one is not urgent.
+    hoarding : (buyer, replication) float
+        h.
+    passed_on : (buyer or 0, replication) float
+        Log price that buyers add to their bid.
+    smoothing, precaution_days, phi_b, close, kappa : (replication,) float
+        The EWMA weight of urgency, then behaviour; `close` is T_b.
+    v_max : float
+    urgency : (buyer, replication) float
+        EWMA of the gap g in [0, 1] on the shelf, changed in place.
+    flow, stock, stock_rate, offset, cap : (buyer, replication) float
+        Overwritten: as in `Demand`.
     """
-    ratio = np.divide(stock, target, out=np.ones_like(stock), where=target > 0)
-    return np.asarray(np.clip(-phi_s * np.log(np.maximum(ratio, 1e-30)), SCARCITY_LOW, SCARCITY_HIGH))
+    reps = urgency.shape[1]
+    lift = np.empty(reps)
+    for b in range(requirement.shape[0]):
+        for r in range(reps):
+            need = window[b, r] * requirement[b, r]
+            some, ready = need > 0.0, settled[b, r]
+            full = (on_hand[b, r] + landing[b, r]) / (need if some else 1.0)
+            gap = max(0.0, 1.0 - (full if some else 1.0))
+            gap = gap if (cover[b, r] > 0.0) & ready else 0.0
+            urgency[b, r] += smoothing[r] * (gap - urgency[b, r])
+            lift[r] = v_max * min(gap, urgency[b, r])
+        if passed_on.shape[0] > 0:
+            for r in range(reps):
+                lift[r] += passed_on[b, r]
+        for r in range(reps):
+            needed, ready, slow = requirement[b, r], settled[b, r], close[r]
+            per_day = review / (slow if ready else max(slow, START_UP_DAYS))
+            days = cover[b, r] + precaution_days[r] * hoarding[b, r] + lead[b, r]
+            rate = 1.0 / phi_b[r]
+            stock_rate[b, r] = rate
+            stock[b, r] = per_day * needed * days * exponential(lift[r] * rate)
+            offset[b, r] = -per_day * (on_hand[b, r] + in_transit[b, r] + needed * review)
+        for r in range(reps):
+            flow[b, r] = review * requirement[b, r]
+            cap[b, r] = review * kappa[r] * requirement[b, r]
+
+
+@njit(cache=True, error_model="numpy")
+def make_offers(
+    sales_start: Array,
+    growth: Array,
+    material: Index,
+    made: Array,
+    made_at: Index,
+    opened: Array,
+    utilisation: Array,
+    cover: Array,
+    sales: Array,
+    on_hand: Array,
+    world_caution: Array,
+    controlled: Mask,
+    input_cost: Array,
+    release: Array,
+    release_reserve: Array,
+    phi_s: Array,
+    gamma: Array,
+    review: float,
+    scarcity: Array,
+    caution: Array,
+    available: Array,
+    reserve: Array,
+    scale: Array,
+) -> None:
+    """Fill what suppliers offer, t, and at which log price (docs/model.md, equations 8 and 9).
+
+    What stock alone adds to the reserve price is ``clip(-phi_s ln(stock / target), low, high)``, the theory of storage.
+
+    Parameters
+    ----------
+    sales_start, sales : (supplier, replication) float, t/d
+        At the start, and smoothed.
+    growth, world_caution : (material, replication) float
+    material : (supplier,) int
+    made : (supplier, replication) float
+        Output per unit of throughput.
+    made_at : (supplier,) int
+        Facility; -1 for stockpiles, which offer what is released at the reserve of the release.
+    opened, utilisation : (facility, replication) float
+        Capacity of plants that opened since the start, units per day, and the usual share of it.
+    cover : (supplier, replication) float, d
+    on_hand : (supplier, replication) float, t
+    controlled : (supplier or 0, replication) bool
+        Suppliers under an export control, who feel no caution.
+    input_cost : (supplier, replication) float
+    release, release_reserve : (supplier, replication) float, t and log
+    phi_s, gamma : (replication,) float
+    scarcity, caution : (supplier, replication) float
+        Overwritten, as are the rest:
+    available, reserve, scale : (supplier, replication) float, t, log and t
+        The scale is what is usually sold in a review.
+    """
+    reps = scale.shape[1]
+    for s in range(material.size):
+        m, f = material[s], made_at[s]
+        for r in range(reps):
+            usual = sales_start[s, r] * growth[m, r]
+            if f >= 0:
+                usual += made[s, r] * opened[f, r] * utilisation[f, r]
+            most = max(usual, sales[s, r])
+            target = cover[s, r] * most
+            ratio = on_hand[s, r] / target if target > 0.0 else 1.0
+            scarcity[s, r] = min(max(-phi_s[r] * np.log(max(ratio, 1e-30)), SCARCITY_LOW), SCARCITY_HIGH)
+            scale[s, r] = max(most * review, 1e-12)
+            available[s, r] = max(on_hand[s, r], 0.0)
+            caution[s, r] = gamma[r] * world_caution[m, r]
+        for r in range(reps):
+            if controlled.shape[0] > 0 and controlled[s, r]:
+                caution[s, r] = 0.0
+            if f < 0:
+                available[s, r] = max(release[s, r], 0.0)
+                scarcity[s, r], caution[s, r] = release_reserve[s, r], 0.0
+            reserve[s, r] = scarcity[s, r] + input_cost[s, r] + caution[s, r] if f >= 0 else release_reserve[s, r]

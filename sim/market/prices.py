@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.compiled import njit
+from sim.compiled import exponential, njit
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -54,8 +54,9 @@ def attribute(  # noqa: C901
     parts: Array,
     parts_smooth: Array,
     parts_mean: Array,
+    bought: Array,
 ) -> None:
-    """Fill the causes of each buyer's price.
+    """Fill the causes of each buyer's price, and what it bought.
 
     Parameters
     ----------
@@ -80,58 +81,104 @@ def attribute(  # noqa: C901
         EWMA of the parts, changed in place.
     parts_mean : (buyer, cause) float
         Overwritten: sum over replications of weight times part.
+    bought : (buyer, replication) float
+        Overwritten: flow by buyer.
     """
     causes, reps = parts.shape[1], parts.shape[2]
     _activate(active, licence_shadow, licence_holder)
     _activate(active, gate_shadow, gate_holder)
-    total, share, explained = np.empty(reps), np.empty(reps), np.empty(reps)
+    share, scale, explained, own = np.empty(reps), np.empty(reps), np.empty(reps), np.empty(shadow.shape)
+    for s in range(shadow.shape[0]):
+        for r in range(reps):
+            own[s, r] = shadow[s, r] - input_cost[s, r] - caution[s, r]
     for b in range(lane_ptr.size - 1):
         start, end = lane_ptr[b], lane_ptr[b + 1]
-        total[:] = 0.0
-        for lane in range(start, end):
-            for r in range(reps):
-                total[r] += flow[lane, r]
-        bought = True
-        for r in range(reps):
-            bought = bought and total[r] > 0.0
+        plain = _weights(flow, prior, start, end, bought[b], scale)
         for c in range(causes):
             if active[c]:
                 parts[b, c, :] = 0.0
-        explained[:] = 0.0
         for lane in range(start, end):
-            if bought:
+            s, k, costly = lane_supplier[lane], lane_licence[lane], 0
+            if plain:
                 for r in range(reps):
-                    share[r] = flow[lane, r] / total[r]
+                    share[r] = flow[lane, r] * scale[r]
             else:
-                _share(flow, prior, start, end, lane, total, share)
-            s, k = lane_supplier[lane], lane_licence[lane]
+                for r in range(reps):
+                    amount, known = flow[lane, r], prior[lane, r]
+                    share[r] = (amount if bought[b, r] > 0.0 else known) * scale[r]
             for r in range(reps):
-                own = shadow[s, r] - input_cost[s, r] - caution[s, r]
-                parts[b, OWN, r] += share[r] * own
+                parts[b, OWN, r] += share[r] * own[s, r]
                 parts[b, CAUTION, r] += share[r] * caution[s, r]
-                parts[b, WEDGE, r] += share[r] * wedge[lane, r]
-                explained[r] += share[r] * (own + caution[s, r] + wedge[lane, r])
+            for r in range(reps):
+                costly += wedge[lane, r] != 0.0
+            if costly > 0:
+                for r in range(reps):
+                    parts[b, WEDGE, r] += share[r] * wedge[lane, r]
             if has_inputs[s]:
                 for c in range(causes):
                     if active[c]:
                         for r in range(reps):
                             parts[b, c, r] += share[r] * input_parts[s, c, r]
-                for r in range(reps):
-                    explained[r] += share[r] * input_cost[s, r]
             if k >= 0:
-                _add_rent(parts[b], share, licence_shadow[k], licence_holder[k], explained)
+                _add_rent(parts[b], share, licence_shadow[k], licence_holder[k])
             for i in range(lane_gate_ptr[lane], lane_gate_ptr[lane + 1]):
-                _add_rent(parts[b], share, gate_shadow[lane_gate[i]], gate_holder[lane_gate[i]], explained)
+                _add_rent(parts[b], share, gate_shadow[lane_gate[i]], gate_holder[lane_gate[i]])
+        explained[:] = 0.0
+        for c in range(causes):
+            if active[c]:
+                for r in range(reps):
+                    explained[r] += parts[b, c, r]
         for r in range(reps):
             parts[b, REROUTING, r] += price[b, r] - explained[r]
         for c in range(causes):
-            summed = 0.0
+            parts_mean[b, c] = 0.0
             if active[c]:
                 for r in range(reps):
-                    part = parts[b, c, r]
-                    parts_smooth[b, c, r] += smoothing[r] * (part - parts_smooth[b, c, r])
-                    summed += mean_weight[b, r] * part
-            parts_mean[b, c] = summed
+                    parts_smooth[b, c, r] += smoothing[r] * (parts[b, c, r] - parts_smooth[b, c, r])
+                parts_mean[b, c] = _weighted_sum(mean_weight[b], parts[b, c])
+
+
+@njit(error_model="numpy")
+def _weighted_sum(weight: Array, values: Array) -> float:
+    """Return the sum of weight times value in four strands, so that one addition need not wait for the last."""
+    first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
+    whole = values.size - values.size % 4
+    for r in range(0, whole, 4):
+        first += weight[r] * values[r]
+        second += weight[r + 1] * values[r + 1]
+        third += weight[r + 2] * values[r + 2]
+        fourth += weight[r + 3] * values[r + 3]
+    for r in range(whole, values.size):
+        first += weight[r] * values[r]
+    return (first + second) + (third + fourth)
+
+
+@njit(error_model="numpy")
+def _weights(flow: Array, prior: Array, start: int, end: int, total: Array, per_total: Array) -> bool:
+    """Sum a buyer's purchases and fill what makes shares of them, or of its relationships where it bought nothing.
+
+    Returns
+    -------
+    bool
+        Whether it bought in every replication.
+    """
+    total[:] = 0.0
+    for lane in range(start, end):
+        for r in range(total.size):
+            total[r] += flow[lane, r]
+    short = 0
+    for r in range(total.size):
+        short += not total[r] > 0.0
+        per_total[r] = 1.0 / total[r]
+    if short == 0:
+        return True
+    for r in range(total.size):
+        if not total[r] > 0.0:
+            known = 0.0
+            for lane in range(start, end):
+                known += prior[lane, r]
+            per_total[r] = 1.0 / known if known > 0.0 else 0.0
+    return False
 
 
 @njit(error_model="numpy")
@@ -144,26 +191,11 @@ def _activate(active: NDArray[np.bool_], shadow: Array, holder: Index) -> None:
 
 
 @njit(error_model="numpy")
-def _share(flow: Array, prior: Array, start: int, end: int, lane: int, total: Array, share: Array) -> None:
-    """Fill a lane's share of its buyer's purchases, or of its relationships where it bought nothing."""
-    for r in range(share.size):
-        if total[r] > 0.0:
-            share[r] = flow[lane, r] / total[r]
-        else:
-            known = 0.0
-            for other in range(start, end):
-                known += prior[other, r]
-            share[r] = prior[lane, r] / known if known > 0.0 else 0.0
-
-
-@njit(error_model="numpy")
-def _add_rent(parts: Array, share: Array, shadow: Array, holder: Index, explained: Array) -> None:
+def _add_rent(parts: Array, share: Array, shadow: Array, holder: Index) -> None:
     """Add a cap's price to the policy that holds it."""
     for r in range(share.size):
         if shadow[r] > 0.0:
-            rent = share[r] * shadow[r]
-            parts[FIRST_POLICY + holder[r] if holder[r] >= 0 else REROUTING, r] += rent
-            explained[r] += rent
+            parts[FIRST_POLICY + holder[r] if holder[r] >= 0 else REROUTING, r] += share[r] * shadow[r]
 
 
 @njit(cache=True, error_model="numpy")
@@ -173,7 +205,6 @@ def pass_on_costs(
     pair_buyer: Index,
     value_share: Array,
     price_smooth: Array,
-    rise: Array,
     parts_smooth: Array,
     active: NDArray[np.bool_],
     input_cost: Array,
@@ -191,8 +222,6 @@ def pass_on_costs(
     value_share : (buyer, replication) float
         chi times the class share.
     price_smooth : (buyer, replication) float
-    rise : (buyer, replication) float
-        exp(p) - 1 of the smoothed price.
     parts_smooth : (buyer, cause, replication) float
         Sums over causes to the smoothed price.
     active : (cause,) bool
@@ -203,14 +232,15 @@ def pass_on_costs(
         Overwritten; sums over causes to the input cost.
     """
     causes, reps = input_parts.shape[1], input_parts.shape[2]
-    total, left, scale = np.empty(reps), np.empty(reps), np.empty(reps)
+    total, left, scale, worth = np.empty(reps), np.empty(reps), np.empty(reps), np.empty(price_smooth.shape)
     for i in range(pair_supplier.size):
         s = pair_supplier[i]
         total[:] = 0.0
         for k in range(pair_ptr[i], pair_ptr[i + 1]):
             b = pair_buyer[k]
             for r in range(reps):
-                total[r] += value_share[b, r] * rise[b, r]
+                worth[b, r] = value_share[b, r] * (exponential(price_smooth[b, r]) - 1.0)
+                total[r] += worth[b, r]
         for r in range(reps):
             left[r] = np.log1p(total[r])
             input_cost[s, r] = left[r]
@@ -219,15 +249,21 @@ def pass_on_costs(
         for k in range(pair_ptr[i], pair_ptr[i + 1]):
             b = pair_buyer[k]
             for r in range(reps):
-                weight = value_share[b, r] * rise[b, r] * input_cost[s, r]
-                known = abs(total[r]) >= 1e-12 and abs(price_smooth[b, r]) >= 1e-9
-                scale[r] = weight / (total[r] * price_smooth[b, r]) if known else 0.0
-            for c in range(causes):
-                if active[c]:
-                    into = UPSTREAM if c == OWN else c
-                    for r in range(reps):
-                        part = scale[r] * parts_smooth[b, c, r]
-                        input_parts[s, into, r] += part
-                        left[r] -= part
+                known = (abs(total[r]) >= 1e-12) & (abs(price_smooth[b, r]) >= 1e-9)
+                shared = worth[b, r] * input_cost[s, r] / (total[r] * price_smooth[b, r])
+                scale[r] = shared if known else 0.0
+            _add_causes(active, scale, parts_smooth[b], input_parts[s], left)
         for r in range(reps):
             input_parts[s, UNTRACED, r] += left[r]
+
+
+@njit(error_model="numpy")
+def _add_causes(active: NDArray[np.bool_], scale: Array, parts: Array, into: Array, left: Array) -> None:
+    """Pass on an input's causes (cause, replication) at a scale, its scarcity as scarcity upstream; note the rest."""
+    for c in range(active.size):
+        if active[c]:
+            place = UPSTREAM if c == OWN else c
+            for r in range(left.size):
+                part = scale[r] * parts[c, r]
+                into[place, r] += part
+                left[r] -= part

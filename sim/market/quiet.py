@@ -1,7 +1,7 @@
 """Clears quiet markets, all replications abreast: those whose solution leaves every seller at its reserve price.
 
 Most reviews are calm: no seller sells out and no shared gate is in force, so that the shadow prices are the
-reserves and only the buyers' prices are left to find, by Newton on (3) of `sim.market.equilibrium`, whose
+reserves and only the buyers' prices are left to find, by Halley's method on (3) of `sim.market.equilibrium`, whose
 equations and arguments this file shares, and the rents of what is closed altogether. It tries exactly that, lane by
 lane with the replications innermost and contiguous, so that the compiler makes vector instructions of the loops,
 the exponential included. The program is convex: where the answer meets every capacity it is the solution. Where
@@ -18,222 +18,219 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.compiled import njit
+from sim.compiled import exponential, njit
 from sim.market.topology import MarketTopology
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-ROUNDS = 16  # Newton steps on a buyer's price before its market counts as busy
+ROUNDS = 16  # steps on a buyer's price before its market counts as busy
 LONGEST_STEP = 0.5  # in log price
-SMALL_STEP = 1e-8  # the error after a step is of the order of its square
+SMALL_STEP = 1e-5  # the error after a step is of the order of its cube
 PRICE_TOLERANCE = 1e-12  # of a buyer's balance: a price that meets it is left as it is
 V_LOW = -5.0  # a price below this is for the Newton kernel
 
-_LOG2_E = 1.4426950408889634
-_ROUNDER = 6755399441055744.0  # 1.5 x 2**52: adding it rounds to an integer, held in the low bits
-_LN2_HIGH = 6.93147180369123816490e-01  # ln 2 in two parts, the first with room for exact products
-_LN2_LOW = 1.90821492927058770002e-10
-
 
 class _Lines(NamedTuple):
-    """Scratch, one number a replication."""
+    """Scratch, one number a replication; what holds or not is 1 or 0, which vector instructions can choose by."""
 
-    x: Array
     e: Array  # exp(v / theta)
     final: Array  # the same at the price that settled
-    wished: Array  # exp(-wedge / theta)
     steady: Array
     stock: Array
     plain: Array  # C_0
-    inflow: Array
+    capped: Array  # F in binding licences
     uncapped: Array
     offer: Array
-    power: Array
-    settled: Mask
-    empty: Mask  # the buyer has no open lanes
-    shut: Mask  # a lane of the market is closed for want of stock or licence
+    per_theta: Array
+    settled: Array
+    empty: Array  # the buyer has no open lanes
+    shut: Array  # a lane of the market is closed for want of stock or licence
+    quiet: Array
 
 
 @njit(error_model="numpy")
-def _exponential(x: Array, out: Array, power: Array) -> None:
-    """Fill ``out`` with exp(x), x held within +-700, in operations that a compiler can vectorise.
-
-    exp(x) = 2^n exp(r) with n = round(x / ln 2), |r| <= ln(2) / 2 found in two parts of ln 2 (Cody & Waite 1980,
-    *Software Manual for the Elementary Functions*, ch. 6); the Taylor polynomial of degree 13 is exact to rounding.
-    ``power`` is scratch.
-    """
-    bits = power.view(np.int64)
-    for i in range(x.size):
-        y = min(max(x[i], -700.0), 700.0)
-        shifted = y * _LOG2_E + _ROUNDER
-        n = shifted - _ROUNDER
-        r = (y - n * _LN2_HIGH) - n * _LN2_LOW
-        p = 1.0 / 6227020800.0
-        p = p * r + 1.0 / 479001600.0
-        p = p * r + 1.0 / 39916800.0
-        p = p * r + 1.0 / 3628800.0
-        p = p * r + 1.0 / 362880.0
-        p = p * r + 1.0 / 40320.0
-        p = p * r + 1.0 / 5040.0
-        p = p * r + 1.0 / 720.0
-        p = p * r + 1.0 / 120.0
-        p = p * r + 1.0 / 24.0
-        p = p * r + 1.0 / 6.0
-        p = p * r + 0.5
-        p = p * r + 1.0
-        p = p * r + 1.0
-        power[i] = shifted
-        out[i] = p
-    for i in range(x.size):
-        bits[i] = (bits[i] << 52) + (1023 << 52)
-    for i in range(x.size):
-        out[i] *= power[i]
+def _any(row: Mask) -> bool:
+    """Return whether any is true."""
+    count = 0
+    for r in range(row.size):
+        count += row[r]
+    return count > 0
 
 
 @njit(error_model="numpy")
-def _wedge_factor(wedge: Array, theta: Array, lines: _Lines) -> bool:
-    """Fill ``wished`` with exp(-wedge / theta) of one lane; return whether any is not 1."""
-    costly = False
-    for r in range(theta.size):
-        costly = costly or wedge[r] != 0.0
-    if costly:
-        for r in range(theta.size):
-            lines.x[r] = -wedge[r] / theta[r]
-        _exponential(lines.x, lines.wished, lines.power)
-    return costly
+def _not_zero(row: Array) -> bool:
+    """Return whether any is not zero."""
+    count = 0
+    for r in range(row.size):
+        count += row[r] != 0.0
+    return count > 0
 
 
 @njit(error_model="numpy")
 def _gather(
-    b: int, topology: MarketTopology, weight: Array, wedge: Array, theta: Array, no_stock: Mask, no_licence: Mask,
-    licence_cap: Array, factor: Array, flow: Array, share: Array, lines: _Lines,
+    b: int, topology: MarketTopology, weight: Array, wedge: Array, costly: Mask, no_stock: Mask, out_of_stock: Mask,
+    no_licence: Mask, licence_cap: Array, factor: Array, flow: Array, share: Array, lines: _Lines,
 ) -> None:  # fmt: skip
     """Collect a buyer's lanes at the reserves: C_0, C_k (``share``), and flows but for the price."""
-    reps = theta.size
-    plain, e, shut = lines.plain, lines.wished, lines.shut
+    plain, shut = lines.plain, lines.shut
+    reps = plain.size
     plain[:] = 0.0
     for k in range(topology.licence_ptr[b], topology.licence_ptr[b + 1]):
         share[k, :] = 0.0
     for lane in range(topology.lane_ptr[b], topology.lane_ptr[b + 1]):
         s, k = topology.lane_supplier[lane], topology.lane_licence[lane]
-        costly = _wedge_factor(wedge[lane], theta, lines)
         for r in range(reps):
-            amount = weight[lane, r] * factor[s, r]
-            amount = amount * e[r] if costly else amount
-            wanted, closed = weight[lane, r] > 0.0, no_stock[s, r]
-            flow[lane, r] = amount if wanted and not closed else 0.0
-            shut[r] = shut[r] or (wanted and closed)
+            flow[lane, r] = weight[lane, r] * factor[s, r]
+        costly[lane] = _not_zero(wedge[lane])
+        if costly[lane]:
+            for r in range(reps):
+                flow[lane, r] *= exponential(-wedge[lane, r] * lines.per_theta[r])
+        if out_of_stock[s]:
+            for r in range(reps):
+                shut[r] = 1.0 if (weight[lane, r] > 0.0) & no_stock[s, r] else shut[r]
         if k < 0:
             for r in range(reps):
                 plain[r] += flow[lane, r]
         else:
-            for r in range(reps):
-                closed = no_licence[k, r]
-                shut[r] = shut[r] or (flow[lane, r] > 0.0 and closed)
-                flow[lane, r] = 0.0 if closed else flow[lane, r]
-                licensed = licence_cap[k, r] < np.inf
-                plain[r] += 0.0 if licensed else flow[lane, r]
-                share[k, r] += flow[lane, r] if licensed else 0.0
-    for r in range(reps):
-        lines.x[r] = plain[r]
-    for k in range(topology.licence_ptr[b], topology.licence_ptr[b + 1]):
-        for r in range(reps):
-            lines.x[r] += share[k, r]
-    for r in range(reps):
-        lines.empty[r] = not lines.x[r] > 0.0
+            _gather_licensed(no_licence[k], licence_cap[k], flow[lane], share[k], plain, shut)
+    _note_empty(plain, share[topology.licence_ptr[b] : topology.licence_ptr[b + 1]], lines.capped, lines.empty)
 
 
 @njit(error_model="numpy")
-def _inflow(b: int, topology: MarketTopology, licence_cap: Array, share: Array, lines: _Lines) -> None:
-    """Fill F(v) and its part outside binding licences."""
-    inflow, uncapped, e = lines.inflow, lines.uncapped, lines.e
-    for r in range(e.size):
+def _note_empty(plain: Array, share: Array, total: Array, empty: Array) -> None:
+    """Fill ``empty`` with whether a buyer has no open lanes; ``total`` is scratch."""
+    for r in range(plain.size):
+        total[r] = plain[r]
+    for k in range(share.shape[0]):
+        for r in range(plain.size):
+            total[r] += share[k, r]
+    for r in range(plain.size):
+        empty[r] = 0.0 if total[r] > 0.0 else 1.0
+
+
+@njit(error_model="numpy")
+def _gather_licensed(no_licence: Mask, cap: Array, flow: Array, share: Array, plain: Array, shut: Array) -> None:
+    """Add a lane's flow to that under its licence where one is in force; note where that is closed."""
+    for r in range(flow.size):
+        closed = no_licence[r]
+        shut[r] = 1.0 if (flow[r] > 0.0) & closed else shut[r]
+        flow[r] = 0.0 if closed else flow[r]
+        licensed = cap[r] < np.inf
+        plain[r] += 0.0 if licensed else flow[r]
+        share[r] += flow[r] if licensed else 0.0
+
+
+@njit(error_model="numpy")
+def _curves(
+    b: int, topology: MarketTopology, elastic: bool, flow: Array, elasticity: Array, stock: Array, stock_rate: Array,
+    v: Array, licence_cap: Array, share: Array, lines: _Lines,
+) -> None:  # fmt: skip
+    """Fill exp(v / theta), the two falling parts of demand, and F(v) outside binding licences and in them."""
+    e, steady, falling, uncapped, capped = lines.e, lines.steady, lines.stock, lines.uncapped, lines.capped
+    for r in range(v.size):
+        e[r] = exponential(v[r] * lines.per_theta[r])
         uncapped[r] = lines.plain[r] * e[r]
-        inflow[r] = uncapped[r]
+    for r in range(v.size):
+        falling[r] = stock[r] * exponential(-stock_rate[r] * v[r])
+        steady[r] = flow[r]
+        capped[r] = 0.0
+    if elastic:
+        for r in range(v.size):
+            steady[r] = flow[r] * exponential(-elasticity[r] * v[r])
     for k in range(topology.licence_ptr[b], topology.licence_ptr[b + 1]):
-        for r in range(e.size):
+        for r in range(v.size):
             asked = share[k, r] * e[r]
             over = asked > licence_cap[k, r]
-            inflow[r] += licence_cap[k, r] if over else asked
+            capped[r] += licence_cap[k, r] if over else 0.0
             uncapped[r] += 0.0 if over else asked
 
 
 @njit(error_model="numpy")
-def _move(
-    theta: Array, flow: Array, elasticity: Array, stock: Array, stock_rate: Array, offset: Array, cap: Array, v: Array,
-    lines: _Lines, quiet: Mask,
-) -> None:  # fmt: skip
-    """Take one Newton step on ln F - ln D where the price is not settled yet; a short one settles it."""
-    inflow, uncapped, settled = lines.inflow, lines.uncapped, lines.settled
+def _move(elasticity: Array, stock_rate: Array, offset: Array, cap: Array, v: Array, lines: _Lines) -> None:
+    """Take one step of Halley on ln F - ln D where the price is not settled yet; a short one settles it."""
+    uncapped, capped, per_theta, e, final = lines.uncapped, lines.capped, lines.per_theta, lines.e, lines.final
+    steady, falling, settled, quiet = lines.steady, lines.stock, lines.settled, lines.quiet
     for r in range(v.size):
-        steady, stocking = flow[r] * lines.steady[r], stock[r] * lines.stock[r]
-        total = steady + stocking + offset[r]
-        full = total >= cap[r]
-        wanted = cap[r] if full else total
-        slope = 0.0 if full else -elasticity[r] * steady - stock_rate[r] * stocking
-        inside = wanted > 0.0 and inflow[r] > 0.0
+        known, most, supplied = settled[r] != 0.0, cap[r], uncapped[r] + capped[r]
+        wanted = steady[r] + falling[r] + offset[r]
+        full = wanted >= most
+        wanted = most if full else wanted
+        inside = (wanted > 0.0) & (supplied > 0.0)
         wanted = wanted if inside else 1.0
-        supplied = inflow[r] if inside else 1.0
+        supplied = supplied if inside else 1.0
+        both = supplied * wanted
+        scale = 1.0 / (both * (supplied + wanted))
         # ln F - ln D = 2 artanh z, by its series: near the solution, where it matters, exact to rounding.
-        z = (supplied - wanted) / (supplied + wanted)
+        z = (supplied - wanted) * (both * scale)
         z2 = z * z
-        gap = 2.0 * z * (1.0 + z2 * (1.0 / 3.0 + z2 * (0.2 + z2 * (1.0 / 7.0 + z2 / 9.0))))
-        growth = uncapped[r] / (supplied * theta[r]) - slope / wanted
-        good = inside and growth > 1e-9
-        move = -gap / growth if good and abs(gap) > PRICE_TOLERANCE else 0.0
-        move = 0.0 if settled[r] else min(max(move, -LONGEST_STEP), LONGEST_STEP)
-        quiet[r] = quiet[r] and (good or settled[r])
+        gap = 2.0 * z * (1.0 + z2 * (1.0 / 3.0 + z2 * (0.2 + z2 * (1.0 / 7.0 + z2 * (1.0 / 9.0)))))
+        scale *= supplied + wanted
+        first, second = elasticity[r] * steady[r], stock_rate[r] * falling[r]
+        falls = 0.0 if full else supplied * scale
+        slope = (first + second) * falls
+        bend = (elasticity[r] * first + stock_rate[r] * second) * falls
+        rises = uncapped[r] * (wanted * scale) * per_theta[r]
+        growth = rises + slope
+        turn = rises * (per_theta[r] - rises) - (bend - slope * slope)
+        good = inside & (growth > 1e-9)
+        # Halley's step where it is near Newton's, else Newton's.
+        square = growth * growth
+        below = 2.0 * square - gap * turn
+        near = below > square
+        numerator = 2.0 * growth if near else 1.0
+        below = below if near else growth
+        below = below if good else 1.0
+        move = -gap * numerator / below
+        move = move if good & (abs(gap) > PRICE_TOLERANCE) & (not known) else 0.0
+        move = min(max(move, -LONGEST_STEP), LONGEST_STEP)
+        quiet[r] = quiet[r] if good | known else 0.0
         v[r] += move
-        # After a short step exp(v / theta) follows from that before it, exact to rounding by its third term.
-        part = move / theta[r]
-        lines.final[r] = lines.final[r] if settled[r] else lines.e[r] * (1.0 + part * (1.0 + 0.5 * part))
-        settled[r] = settled[r] or abs(move) < SMALL_STEP
+        # After a short step exp(v / theta) follows from that before it, exact to rounding by its fifth term.
+        part = move * per_theta[r]
+        after = e[r] * (1.0 + part * (1.0 + part * (0.5 + part * (1.0 / 6.0 + part * (1.0 / 24.0)))))
+        last = final[r]
+        final[r] = last if known else after
+        settled[r] = 1.0 if known | (abs(move) < SMALL_STEP) else 0.0
 
 
 @njit(error_model="numpy")
 def _price(
-    b: int, topology: MarketTopology, theta: Array, flow: Array, elasticity: Array, stock: Array, stock_rate: Array,
-    offset: Array, cap: Array, licence_cap: Array, share: Array, v_max: float, v: Array, lines: _Lines, quiet: Mask,
+    b: int, topology: MarketTopology, flow: Array, elasticity: Array, stock: Array, stock_rate: Array,
+    offset: Array, cap: Array, licence_cap: Array, share: Array, v_max: float, v: Array, lines: _Lines,
 ) -> None:  # fmt: skip
     """Find the price of a buyer; a replication stops at its own last step. Leave exp(v / theta) in ``e``."""
-    reps = theta.size
-    x, settled = lines.x, lines.settled
+    reps = v.size
+    settled, empty, quiet = lines.settled, lines.empty, lines.quiet
     for r in range(reps):
-        idle = flow[b, r] + stock[b, r] <= 0.0 and offset[b, r] <= 0.0
-        quiet[r] = quiet[r] and (not lines.empty[r] or idle)
-        settled[r] = lines.empty[r]
-        warm = min(max(v[r], V_LOW), v_max) if np.isfinite(v[r]) else 0.0
-        v[r] = 0.0 if lines.empty[r] else warm
+        idle = (flow[r] + stock[r] <= 0.0) & (offset[r] <= 0.0)
+        bare, last, calm = empty[r] != 0.0, v[r], quiet[r]
+        quiet[r] = calm if idle | (not bare) else 0.0
+        settled[r] = empty[r]
+        last = min(max(last, V_LOW), v_max) if abs(last) < np.inf else 0.0
+        v[r] = 0.0 if bare else last
     lines.final[:] = 1.0
+    elastic = _not_zero(elasticity)
     for _ in range(ROUNDS):
-        waiting = False
+        waiting = 0
         for r in range(reps):
-            waiting = waiting or not settled[r]
-        if not waiting:
+            waiting += settled[r] == 0.0
+        if waiting == 0:
             break
-        for r in range(reps):
-            x[r] = v[r] / theta[r]
-        _exponential(x, lines.e, lines.power)
-        for r in range(reps):
-            x[r] = -elasticity[b, r] * v[r]
-        _exponential(x, lines.steady, lines.power)
-        for r in range(reps):
-            x[r] = -stock_rate[b, r] * v[r]
-        _exponential(x, lines.stock, lines.power)
-        _inflow(b, topology, licence_cap, share, lines)
-        _move(theta, flow[b], elasticity[b], stock[b], stock_rate[b], offset[b], cap[b], v, lines, quiet)
+        _curves(b, topology, elastic, flow, elasticity, stock, stock_rate, v, licence_cap, share, lines)
+        _move(elasticity, stock_rate, offset, cap, v, lines)
     for r in range(reps):
-        quiet[r] = quiet[r] and settled[r] and v[r] < v_max and v[r] > V_LOW
+        calm = quiet[r]
+        quiet[r] = calm if (settled[r] != 0.0) & (v[r] < v_max) & (v[r] > V_LOW) else 0.0
         lines.e[r] = lines.final[r]
 
 
 @njit(error_model="numpy")
 def _ship(
-    b: int, topology: MarketTopology, wedge: Array, theta: Array, floor: Array, licence_cap: Array, share: Array,
-    v: Array, v_max: float, rounding: float, lines: _Lines, flow: Array, shipped: Array, licence_shadow: Array,
-    delivered: Array,
+    b: int, topology: MarketTopology, wedge: Array, costly: Mask, theta: Array, floor: Array, licence_cap: Array,
+    share: Array, v: Array, v_max: float, rounding: float, lines: _Lines, flow: Array, shipped: Array,
+    licence_shadow: Array, delivered: Array,
 ) -> None:  # fmt: skip
     """Finish a buyer's flows and its delivered price; a licence's rent is theta ln(F_k / A_k)."""
     reps = theta.size
@@ -247,27 +244,28 @@ def _ship(
     offer[:] = np.inf
     for lane in range(topology.lane_ptr[b], topology.lane_ptr[b + 1]):
         s, k = topology.lane_supplier[lane], topology.lane_licence[lane]
-        if k < 0:
+        if k < 0 and not costly[lane]:
             for r in range(reps):
-                cost = floor[s, r] + wedge[lane, r]
-                offer[r] = min(offer[r], cost if flow[lane, r] > 0.0 else np.inf)
-                flow[lane, r] *= e[r]
+                amount, cost = flow[lane, r], floor[s, r]
+                offer[r] = min(offer[r], cost if amount > 0.0 else np.inf)
+                flow[lane, r] = amount * e[r]
         else:
             for r in range(reps):
-                cost = floor[s, r] + wedge[lane, r] + licence_shadow[k, r]
+                cost = floor[s, r] + wedge[lane, r] + (licence_shadow[k, r] if k >= 0 else 0.0)
                 offer[r] = min(offer[r], cost if flow[lane, r] > 0.0 else np.inf)
-                flow[lane, r] *= e[r] * share[k, r]
+                flow[lane, r] *= e[r] * (share[k, r] if k >= 0 else 1.0)
         for r in range(reps):
             shipped[s, r] += flow[lane, r]
     for r in range(reps):
         lowest = offer[r] - theta[r] * np.log(2.0)
-        delivered[b, r] = 0.0 if lines.empty[r] else min(v_max, max(v[r], lowest))
+        price = min(v_max, max(v[r], lowest))
+        delivered[b, r] = price if lines.empty[r] == 0.0 else 0.0
 
 
 @njit(error_model="numpy")
 def _impute(
-    m: int, topology: MarketTopology, weight: Array, wedge: Array, floor: Array, no_stock: Mask, no_licence: Mask,
-    price: Array, stock_rent: Array, licence_rent: Array, licence_shadow: Array,
+    m: int, topology: MarketTopology, weight: Array, wedge: Array, floor: Array, no_stock: Mask, out_of_stock: Mask,
+    no_licence: Mask, price: Array, stock_rent: Array, licence_rent: Array, licence_shadow: Array,
 ) -> None:  # fmt: skip
     """Find the rents of closed stocks and licences: the largest v_b - reserve - z - other rent of their lanes.
 
@@ -279,6 +277,8 @@ def _impute(
     for b in range(first, last):
         for lane in range(topology.lane_ptr[b], topology.lane_ptr[b + 1]):
             s, k = topology.lane_supplier[lane], topology.lane_licence[lane]
+            if k < 0 and not out_of_stock[s]:
+                continue
             for r in range(price.shape[1]):
                 licence = no_licence[k, r] if k >= 0 else False
                 closed = (1 if licence else 0) + (1 if no_stock[s, r] else 0)
@@ -349,36 +349,44 @@ def clear_quiet_markets(
     counts as closed and the room left for rounding. In markets that are not done, the state of the last review
     (shadow and log prices) is untouched, and what is only written (flows, licences, delivered) means nothing.
     """
-    reps = theta.shape[1]
+    reps, lanes = theta.shape[1], topology.lane_supplier.size
     lines = _Lines(
         np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps),
-        np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps, np.bool_),
-        np.empty(reps, np.bool_), np.empty(reps, np.bool_),
+        np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps),
     )  # fmt: skip
     no_stock, no_licence = available <= closed * supplier_scale, licence_cap <= closed * licence_scale
     factor, shipped, rent = np.empty_like(floor), np.zeros_like(floor), np.zeros_like(floor)
     price, share = log_price.copy(), np.empty_like(licence_cap)
+    costly, out_of_stock = np.empty(lanes, np.bool_), np.empty(floor.shape[0], np.bool_)
     for m in range(theta.shape[0]):
-        quiet = done[m]
-        quiet[:] = True
-        lines.shut[:] = False
+        quiet = lines.quiet
+        quiet[:] = 1.0
+        lines.shut[:] = 0.0
+        for r in range(reps):
+            lines.per_theta[r] = 1.0 / theta[m, r]
         for g in range(topology.gate_ptr[m], topology.gate_ptr[m + 1]):
             for r in range(reps):
-                quiet[r] = quiet[r] and not gate_cap[g, r] < np.inf
+                quiet[r] = 0.0 if gate_cap[g, r] < np.inf else quiet[r]
         for s in range(topology.supplier_ptr[m], topology.supplier_ptr[m + 1]):
+            out_of_stock[s] = _any(no_stock[s])
             for r in range(reps):
-                lines.x[r] = -floor[s, r] / theta[m, r]
-            _exponential(lines.x, factor[s], lines.power)
+                sold = exponential(-floor[s, r] * lines.per_theta[r])
+                factor[s, r] = 0.0 if no_stock[s, r] else sold
         for b in range(topology.buyer_ptr[m], topology.buyer_ptr[m + 1]):
-            _gather(b, topology, weight, wedge, theta[m], no_stock, no_licence, licence_cap, factor, flow, share,
-                    lines)  # fmt: skip
-            _price(b, topology, theta[m], demand_flow, demand_elasticity, demand_stock, demand_stock_rate,
-                   demand_offset, demand_cap, licence_cap, share, v_max, price[b], lines, quiet)  # fmt: skip
-            _ship(b, topology, wedge, theta[m], floor, licence_cap, share, price[b], v_max, rounding, lines, flow,
-                  shipped, licence_shadow, delivered)  # fmt: skip
+            _gather(b, topology, weight, wedge, costly, no_stock, out_of_stock, no_licence, licence_cap, factor, flow,
+                    share, lines)  # fmt: skip
+            _price(b, topology, demand_flow[b], demand_elasticity[b], demand_stock[b], demand_stock_rate[b],
+                   demand_offset[b], demand_cap[b], licence_cap, share, v_max, price[b], lines)  # fmt: skip
+            _ship(b, topology, wedge, costly, theta[m], floor, licence_cap, share, price[b], v_max, rounding, lines,
+                  flow, shipped, licence_shadow, delivered)  # fmt: skip
         for s in range(topology.supplier_ptr[m], topology.supplier_ptr[m + 1]):
             for r in range(reps):
-                quiet[r] = quiet[r] and shipped[s, r] <= available[s, r] * (1.0 - rounding)
-        if (lines.shut & quiet).any():
-            _impute(m, topology, weight, wedge, floor, no_stock, no_licence, price, rent, share, licence_shadow)
-        _write(m, topology, quiet, floor, rent, price, shadow, gate_shadow, log_price, iterations)
+                calm = quiet[r]
+                quiet[r] = calm if shipped[s, r] <= available[s, r] * (1.0 - rounding) else 0.0
+        for r in range(reps):
+            done[m, r] = quiet[r] != 0.0
+            lines.shut[r] *= quiet[r]
+        if _not_zero(lines.shut):
+            _impute(m, topology, weight, wedge, floor, no_stock, out_of_stock, no_licence, price, rent, share,
+                    licence_shadow)  # fmt: skip
+        _write(m, topology, done[m], floor, rent, price, shadow, gate_shadow, log_price, iterations)

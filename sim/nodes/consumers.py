@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.calendar import Phase
-from sim.compiled import njit
+from sim.compiled import exponential, njit
 from sim.draws import Draws
 from sim.world import Steps, World
 
@@ -62,26 +62,21 @@ class Users:
         self.path = world.grown_buyer[self.rows]
         shape = (self.rows.size, world.draws.replications)
         self.scratch = tuple(np.empty(shape) for _ in range(5))
-        self.noise = self._noise(material, [owner for _, owner in owners])
+        countries = list(dict.fromkeys(owner for _, owner in owners))
+        self.luck = np.array([countries.index(owner) for _, owner in owners], dtype=np.int64)
+        self.noise = self._noise(material, countries)
 
     def _noise(self, material: str, owners: list[str]) -> Array:
-        """(review, row, replication); the classes of a country share its luck."""
+        """(review, country, replication); the classes of a country share its luck."""
         world, habits = self.world, self.world.habits
         reviews, step = world.calendar.reviews, float(world.step)
         if not world.switches.noise:
             return np.zeros((reviews, len(owners), world.draws.replications))
-        paths = {
-            owner: noise_path(
-                world.draws,
-                f"consumers.{owner}.{material}",
-                habits.demand_noise,
-                habits.demand_noise_days,
-                reviews,
-                step,
-            )
-            for owner in dict.fromkeys(owners)
-        }
-        return np.stack([paths[owner] for owner in owners], axis=1)
+        paths = np.empty((reviews, len(owners), world.draws.replications))
+        for i, owner in enumerate(owners):
+            entity = f"consumers.{owner}.{material}"
+            paths[:, i] = noise_path(world.draws, entity, habits.demand_noise, habits.demand_noise_days, reviews, step)
+        return paths
 
     def run(self) -> None:
         """Adapt, decide what to want, use what the shelf allows."""
@@ -91,6 +86,7 @@ class Users:
             world.baseline.requirement,
             world.growth[:, world.review],
             self.path,
+            self.luck,
             self.noise[world.review],
             world.levers.demand,
             beliefs.price,
@@ -116,6 +112,7 @@ def use_shelves(
     baseline: Array,
     growth: Array,
     path: Index,
+    luck: Index,
     noise: Array,
     demand: Array,
     price: Array,
@@ -138,11 +135,11 @@ def use_shelves(
 
     Parameters
     ----------
-    rows, path : (row,) int
-        Buyer rows, and the demand path of each.
+    rows, path, luck : (row,) int
+        Buyer rows, and the demand path and the country of each.
     baseline, demand, price, price_smooth, stock : (buyer, replication) float
     growth : (path, replication) float
-    noise : (row, replication) float
+    noise : (country, replication) float
         Log of the requirement's noise.
     kept_share : float
         Share of the need at today's price below which a review counts as short.
@@ -151,20 +148,26 @@ def use_shelves(
     use, want, least, curtailed, destroyed : (row, replication) float, t
         Overwritten.
     """
+    reps = use.shape[1]
+    full, need = np.empty(reps), np.empty(reps)
     for i in range(rows.size):
-        b = rows[i]
-        for r in range(use.shape[1]):
+        b, own, country = rows[i], path[i], luck[i]
+        for r in range(reps):
             slow = adaptation[b, r]
             slow += review * (eps_long[r] * max(price_smooth[b, r], 0.0) - slow) / tau_long[r]
             adaptation[b, r] = slow
-            full = baseline[b, r] * growth[path[i], r] * np.exp(noise[i, r]) * demand[b, r]
-            need = full * np.exp(-slow)
-            p = price[b, r]
-            wanted = need * np.exp(-eps[r] * max(p, -1.0)) * review
-            restrained = wanted if p >= 0.0 else need * review
-            requirement[b, r] = need
+        for r in range(reps):
+            full[r] = baseline[b, r] * growth[own, r] * exponential(noise[country, r]) * demand[b, r]
+            need[r] = full[r] * exponential(-adaptation[b, r])
+        for r in range(reps):
+            wanted = need[r] * exponential(-eps[r] * max(price[b, r], -1.0)) * review
             want[i, r] = wanted
             use[i, r] = min(wanted, stock[b, r])
+        for r in range(reps):
+            curtailed[i, r] = need[r] * review - want[i, r]
+            destroyed[i, r] = (full[r] - need[r]) * review
+            requirement[b, r] = need[r]
+        for r in range(reps):
+            wanted = want[i, r]
+            restrained = wanted if price[b, r] >= 0.0 else need[r] * review
             least[i, r] = kept_share * restrained
-            curtailed[i, r] = need * review - wanted
-            destroyed[i, r] = (full - need) * review

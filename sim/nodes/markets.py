@@ -15,11 +15,11 @@ from sim.calendar import Phase
 from sim.gates import Cap
 from sim.lanes import adapt_relations, enter_offtakes, mean_lead, relations_now, structural_risk
 from sim.market.clearing import clear_markets
-from sim.market.orders import Demand, order_demand, scarcity_price, shelf_gap, urgency_window
+from sim.market.orders import Demand, make_offers, order_demand, urgency_window
 from sim.market.prices import CAUSES, FIRST_POLICY, attribute, pass_on_costs
 from sim.nodes.consumers import noise_path
 from sim.nodes.independence import Independence
-from sim.sums import add_by_material, sum_by_buyer, sum_by_supplier, sum_rows
+from sim.sums import add_by_material, follow, mark_up, sum_by_supplier, sum_rows
 from sim.world import LANE_FLOOR, Steps, World
 
 Array = NDArray[np.float64]
@@ -29,10 +29,6 @@ TOLERANCE = 1e-6
 
 FILL_SOFTNESS = 0.05
 """A stockpile's price limit is softened over this much of log price."""
-
-
-START_UP_DAYS = 180.0
-"""A new plant fills its first shelf over at least this time."""
 
 
 def markets(world: World, book: Book) -> Steps:
@@ -61,9 +57,14 @@ class Book:
         self._buyer_sum, self._supplier_sum = np.empty((buyers, reps)), np.empty((suppliers, reps))
         self._lane_work, self._landing = np.empty((lanes, reps)), np.empty((buyers, reps))
         self.is_pile = np.array([row.stockpile for row in network.suppliers])
-        owners = [row.owner for row in network.suppliers if not row.stockpile]
-        self.made_at = np.array([network.facility_index[owner] for owner in owners], dtype=np.int64)
-        self.made = world.baseline.made[~self.is_pile]
+        self.made_at = np.array(
+            [-1 if row.stockpile else network.facility_index[row.owner] for row in network.suppliers], dtype=np.int64
+        )
+        self.window = urgency_window(world.baseline.cover)
+        self._demanded = Demand(*(np.zeros((buyers, reps)) for _ in range(6)))
+        self._offered = tuple(np.empty((suppliers, reps)) for _ in range(3))
+        self._reported = np.empty((buyers, reps))
+        self._nobody, self._nothing = np.zeros((0, reps), dtype=np.bool_), np.zeros((0, reps))
         self.is_dock = np.array([row.kind == "stockpile" for row in network.buyers])
         self.elasticity = world.baseline.thrift * world.habits.eps
         self.noise = self._price_noise()
@@ -138,13 +139,13 @@ class Book:
         began = time.process_time()
         clear_markets(
             self.topology,
-            relation * self.step,
+            relation,
             world.levers.wedge,
             self.theta,
             demand.flow,
             demand.elasticity,
             demand.stock,
-            np.ascontiguousarray(demand.stock_rate),
+            demand.stock_rate,
             demand.offset,
             demand.cap,
             available,
@@ -174,7 +175,7 @@ class Book:
         self._record(relation)
 
     def _relations(self) -> Array:
-        """Return K of every lane, t/d: relationships with growth, new offtakes, and stockpiles on offer."""
+        """Return K D of every lane, t: relationships with growth, new offtakes, and stockpiles on offer."""
         world, levers = self.world, self.world.levers
         growth = world.growth_of_buyers
         if world.offtake_lanes.size:
@@ -186,6 +187,7 @@ class Book:
             levers.open,
             levers.release_lane,
             world.network.lane_buyer,
+            self.step,
             self._lane_work,
         )
         return self._with_fills(relation) if levers.holds("fill") else relation
@@ -213,7 +215,7 @@ class Book:
             lanes = np.arange(network.lane_ptr[dock], network.lane_ptr[dock + 1])
             suppliers = network.lane_supplier[lanes]
             weight = np.where(self.is_pile[suppliers][:, None], 0.0, self.world.beliefs.sales[suppliers])
-            relation[lanes] = weight / sum_rows(weight) * self.world.levers.fill[dock] / self.step
+            relation[lanes] = weight / sum_rows(weight) * self.world.levers.fill[dock]
         return relation
 
     def _mean_lead(self) -> Array:
@@ -224,6 +226,7 @@ class Book:
             mean_lead(
                 world.lane_baseline,
                 world.baseline.lead_time,
+                waits,
                 levers.border_days,
                 levers.border_share,
                 world.network.lane_ptr,
@@ -236,7 +239,7 @@ class Book:
         """Update structural risk S, the fading precautionary motive h and its world mean (docs/model.md, eq. 10)."""
         world, beliefs, network = self.world, self.world.beliefs, self.world.network
         habits = world.habits
-        beliefs.lead += self.smoothing * (self._mean_lead() - beliefs.lead)
+        follow(self._mean_lead(), 1.0, self.smoothing, beliefs.lead)
         if self.warned or world.levers.holds("risk"):
             structure = structural_risk(
                 world.levers.risk, world.lane_baseline, beliefs.structure, network.lane_ptr, network.lane_supplier,
@@ -261,20 +264,16 @@ class Book:
 
     def _demand(self) -> Demand:
         world, beliefs, habits, base = self.world, self.world.beliefs, self.world.habits, self.world.baseline
-        stock, need = world.stocks.buyer, beliefs.requirement
-        landing = world.stocks.landing(0.5 * urgency_window(base.cover), self._landing)
-        gap = shelf_gap(stock, landing, need, base.cover)
-        gap[(base.cover <= 0) | ~beliefs.settled] = 0.0
-        beliefs.urgency += self.weight_of(habits.urgency_smoothing) * (gap - beliefs.urgency)
-        urgency = habits.v_max * np.minimum(gap, beliefs.urgency)
-        if habits.pass_on.any():
-            urgency = urgency + self._passed_on()
-        days = base.cover + habits.precaution_days * beliefs.hoarding + beliefs.lead
-        position = stock + world.stocks.in_transit
-        close = np.where(beliefs.settled, habits.T_b, np.maximum(habits.T_b, START_UP_DAYS))
-        demand = order_demand(
-            need, self.elasticity, position, days, urgency, habits.phi_b, close, habits.kappa, self.step
-        )
+        made = self._demanded
+        demand = Demand(made.flow, self.elasticity, made.stock, made.stock_rate, made.offset, made.cap)
+        order_demand(
+            beliefs.requirement, world.stocks.buyer, world.stocks.in_transit,
+            world.stocks.landing(0.5 * self.window, self._landing), base.cover, self.window, beliefs.settled,
+            beliefs.hoarding, beliefs.lead, self._passed_on() if habits.pass_on.any() else self._nothing,
+            self.weight_of(habits.urgency_smoothing), habits.precaution_days, habits.phi_b, habits.T_b, habits.kappa,
+            habits.v_max, self.step, beliefs.urgency,
+            demand.flow, demand.stock, demand.stock_rate, demand.offset, demand.cap,
+        )  # fmt: skip
         return self._with_docks(demand) if world.levers.holds("fill") else demand
 
     def _passed_on(self) -> Array:
@@ -298,40 +297,25 @@ class Book:
     def _offers(self) -> tuple[Array, Array, Array]:
         """Return what suppliers offer (t), their reserve log price, and the scale of each offer (t)."""
         world, beliefs, base, habits = self.world, self.world.beliefs, self.world.baseline, self.world.habits
-        growth = world.growth_now[self.supplier_material]
-        usual = base.sales * growth + self._plant_sales()
-        target = base.supplier_cover * np.maximum(usual, beliefs.sales)
-        beliefs.scarcity[:] = scarcity_price(world.stocks.supplier, target, habits.phi_s)
         self._input_cost()
-        beliefs.caution[:] = habits.gamma * beliefs.world_caution[self.supplier_material]
+        controlled = self._nobody
         if world.levers.holds("risk"):
             controlled = sum_by_supplier(world.levers.risk, world.network.lane_supplier, self._supplier_sum) > 0
-            beliefs.caution[controlled] = 0.0
-        reserve = beliefs.scarcity + beliefs.input_cost + beliefs.caution
-        available = world.stocks.supplier.copy()
-        scale = np.maximum(np.maximum(usual, beliefs.sales) * self.step, 1e-12)
-        if self.is_pile.any():
-            rows = self.is_pile
-            available[rows] = world.levers.release[rows]
-            reserve[rows] = world.levers.release_reserve[rows]
-            beliefs.scarcity[rows], beliefs.caution[rows] = reserve[rows], 0.0
-        return np.maximum(available, 0.0), reserve, scale
-
-    def _plant_sales(self) -> Array:
-        """Usual sales of plants opened since the start, (supplier, replication) t/d."""
-        world, rows = self.world, self.made_at
-        sales = np.zeros_like(world.baseline.sales)
-        if world.plant_capacity.any():
-            usual = world.plant_capacity * world.baseline.utilisation
-            sales[~self.is_pile] = self.made * usual[rows]
-        return sales
+        available, reserve, scale = self._offered
+        make_offers(
+            base.sales, world.growth_now, self.supplier_material, base.made, self.made_at, world.plant_capacity,
+            base.utilisation, base.supplier_cover, beliefs.sales, world.stocks.supplier, beliefs.world_caution,
+            controlled, beliefs.input_cost, world.levers.release, world.levers.release_reserve, habits.phi_s,
+            habits.gamma, self.step, beliefs.scarcity, beliefs.caution, available, reserve, scale,
+        )  # fmt: skip
+        return available, reserve, scale
 
     def _input_cost(self) -> None:
         """Update the replacement cost of inputs in the reserve, and its causes."""
         beliefs = self.world.beliefs
         pass_on_costs(
             self.pair_ptr, self.pair_supplier, self.pair_buyer, self.chi,
-            beliefs.price_smooth, np.exp(beliefs.price_smooth) - 1.0, self.parts_smooth, self.active,
+            beliefs.price_smooth, self.parts_smooth, self.active,
             beliefs.input_cost, self.input_parts,
         )  # fmt: skip
 
@@ -347,7 +331,7 @@ class Book:
         shipped, _ = world.stocks.send(
             self.flow, world.baseline.lead_time, levers.border_days, levers.border_share, levers.refused
         )
-        world.beliefs.sales += self.smoothing * (shipped / self.step - world.beliefs.sales)
+        follow(shipped, 1.0 / self.step, self.smoothing, world.beliefs.sales)
 
     def _adapt_relations(self) -> None:
         world = self.world
@@ -368,8 +352,8 @@ class Book:
     def _remember(self) -> None:
         beliefs, weight = self.world.beliefs, self.smoothing
         beliefs.price[:] = self.delivered
-        beliefs.price_smooth += weight * (self.delivered - beliefs.price_smooth)
-        beliefs.shadow_smooth += weight * (beliefs.shadow - beliefs.shadow_smooth)
+        follow(self.delivered, 1.0, weight, beliefs.price_smooth)
+        follow(beliefs.shadow, 1.0, weight, beliefs.shadow_smooth)
 
     def _record(self, relation: Array) -> None:
         world, beliefs, top = self.world, self.world.beliefs, self.topology
@@ -380,13 +364,14 @@ class Book:
             world.levers.wedge, self.licence_shadow, world.levers.licence_holder,
             self.gate_shadow, world.levers.gate_holder,
             self.smoothing, world.recorder.weight, self.active, self.parts, self.parts_smooth, self.parts_mean,
+            self._buyer_sum,
         )  # fmt: skip
-        bought = sum_by_buyer(self.flow, world.network.lane_ptr, self._buyer_sum)
+        bought = self._buyer_sum
         independent = self.independence.update(self.flow, bought) if self.independence else None
-        noise = self.noise[world.review][self.buyer_material]
+        mark_up(self.delivered, self.noise[world.review], self.buyer_material, self._reported)
         world.recorder.close_review(
             world.review,
-            np.exp(self.delivered + noise),
+            self._reported,
             world.stocks.buyer,
             beliefs.requirement,
             bought,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.calendar import Phase
-from sim.compiled import njit
+from sim.compiled import exponential, njit
 from sim.network import ProcessRows
 from sim.nodes.production import Works
 from sim.world import Steps, World
@@ -169,28 +169,50 @@ def run_plants(
     """
     members, classes, reps = inputs.shape[1], inputs.shape[2], wanted.shape[1]
     throughput[:] = 0.0
+    kept, fast, running = np.ones(reps), np.ones(reps), np.empty(reps)
     for m in range(members):
         for c in range(classes):
-            for r in range(reps):
-                running = 1.0
-                for i in range(inputs.shape[0]):
-                    b = inputs[i, m, c]
-                    row = (i * members + m) * classes + c
-                    slow = adaptation[b, r]
-                    slow += review * (eps_long[r] * max(price_smooth[b, r], 0.0) - slow) / tau_long[r]
-                    adaptation[b, r] = slow
-                    kept = np.exp(-thrift[b, r] * slow)
-                    fast = np.exp(-thrift[b, r] * eps[r] * max(price[b, r], 0.0))
+            running[:] = 1.0
+            for i in range(inputs.shape[0]):
+                b, row = inputs[i, m, c], (i * members + m) * classes + c
+                _thrift(
+                    thrift[b], price[b], price_smooth[b], eps, eps_long, tau_long, review, adaptation[b], kept, fast
+                )
+                for r in range(reps):
                     full = taken[b, r] * wanted[m, r] * review
-                    amount = full * kept * fast
+                    amount = full * kept[r] * fast[r]
+                    some, held = amount > 0.0, stock[b, r]
+                    reach = min(held / (amount if some else 1.0), 1.0)
+                    reach = reach if some else 1.0
                     need[row, r] = amount
-                    reach = min(stock[b, r] / amount, 1.0) if amount > 0.0 else 1.0
-                    met[row, r], least[row, r] = amount * reach, kept_share * amount
-                    running = min(running, reach)
-                    curtailed[row, r] = full * kept - amount
-                    destroyed[row, r] = full - full * kept
-                    requirement[b, r] = taken[b, r] * kept * max(wanted[m, r], IDLE_SHARE * usual[m, r]) * demand[b, r]
-                for i in range(inputs.shape[0]):
-                    row = (i * members + m) * classes + c
-                    used[row, r] = need[row, r] * running
-                throughput[m, r] += wanted[m, r] * class_share[c] * running
+                    met[row, r] = amount * reach
+                    running[r] = min(running[r], reach)
+                for r in range(reps):
+                    full = taken[b, r] * wanted[m, r] * review
+                    least[row, r] = kept_share * need[row, r]
+                    curtailed[row, r] = full * kept[r] - need[row, r]
+                    destroyed[row, r] = full - full * kept[r]
+                for r in range(reps):
+                    running_on = max(wanted[m, r], IDLE_SHARE * usual[m, r])
+                    requirement[b, r] = taken[b, r] * kept[r] * running_on * demand[b, r]
+            for i in range(inputs.shape[0]):
+                row = (i * members + m) * classes + c
+                for r in range(reps):
+                    used[row, r] = need[row, r] * running[r]
+            for r in range(reps):
+                throughput[m, r] += wanted[m, r] * class_share[c] * running[r]
+
+
+@njit(error_model="numpy")
+def _thrift(
+    thrift: Array, price: Array, price_smooth: Array, eps: Array, eps_long: Array, tau_long: Array, review: float,
+    adaptation: Array, kept: Array, fast: Array,
+) -> None:  # fmt: skip
+    """Let the thrift of one input follow its price; fill what it keeps of the recipe, slowly and at once."""
+    for r in range(kept.size):
+        slow = adaptation[r]
+        slow += review * (eps_long[r] * max(price_smooth[r], 0.0) - slow) / tau_long[r]
+        adaptation[r] = slow
+        kept[r] = exponential(-thrift[r] * slow)
+    for r in range(kept.size):
+        fast[r] = exponential(-thrift[r] * eps[r] * max(price[r], 0.0))

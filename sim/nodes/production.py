@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.compiled import njit
+from sim.compiled import exponential, njit
 from sim.network import ProcessRows
 from sim.world import World
 
@@ -195,28 +195,50 @@ def wish(
     out : (member, replication) float, units per day
         Overwritten and returned.
     """
-    count = outputs.shape[0]
+    count, reps = outputs.shape[0], usual.shape[1]
+    sold, lifted, log_price, gap = np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps)
     for m in range(outputs.shape[1]):
-        for r in range(usual.shape[1]):
-            value, current, sold, log_price, now, days = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-            for i in range(count):
-                s = outputs[i, m]
-                worth = made[s, r] * price[i, r]
-                value += worth
-                lifted = worth * np.exp(shadow[s, r])
-                current += lifted
-                sold += lifted * sales[s, r] / made[s, r]
-                log_price += worth * np.exp(shadow_smooth[s, r])
-                now += worth * np.exp(shadow[s, r] - input_cost[s, r] - caution[s, r])
-                days += cover[s, r] / count
-            s = outputs[0, m]
-            if count == 1:
-                sold, log_price = sales[s, r] / made[s, r], shadow_smooth[s, r]
-                gap = days * max(usual[m, r], sold) - stock[s, r] / made[s, r] - sold * review
-            else:
-                sold, log_price = sold / current, np.log(log_price / value)
-                scarcity = 1.0 - np.exp(-np.log(now / value) / phi_s[r])
-                gap = days * max(usual[m, r], sold) * min(max(scarcity, -2.0), 1.0)
-            wanted = sold * np.exp(eps_s[r] * log_price) + gap / close[r]
+        s = outputs[0, m]
+        if count == 1:
+            for r in range(reps):
+                sold[r] = sales[s, r] / made[s, r]
+                log_price[r] = shadow_smooth[s, r]
+                most_days = cover[s, r] * max(usual[m, r], sold[r])
+                gap[r] = most_days - stock[s, r] / made[s, r] - sold[r] * review
+        else:
+            _weigh(outputs[:, m], made, cover, price, sales, shadow, shadow_smooth, input_cost, caution, usual[m],
+                   phi_s, sold, lifted, log_price, gap)  # fmt: skip
+        for r in range(reps):
+            wanted = sold[r] * exponential(eps_s[r] * log_price[r]) + gap[r] / close[r]
             out[m, r] = min(max(wanted, 0.0), most[m, r])
     return out
+
+
+@njit(error_model="numpy")
+def _weigh(
+    outputs: Index, made: Array, cover: Array, price: Array, sales: Array, shadow: Array, shadow_smooth: Array,
+    input_cost: Array, caution: Array, usual: Array, phi_s: Array, sold: Array, current: Array, log_price: Array,
+    gap: Array,
+) -> None:  # fmt: skip
+    """Fill sales, log price and stock gap, (replication,), of one member's joint products together."""
+    reps = usual.size
+    value, now, days = np.zeros(reps), np.zeros(reps), np.zeros(reps)
+    sold[:], current[:], log_price[:] = 0.0, 0.0, 0.0
+    for i in range(outputs.size):
+        s = outputs[i]
+        for r in range(reps):
+            worth = made[s, r] * price[i, r]
+            value[r] += worth
+            days[r] += cover[s, r] / outputs.size
+            log_price[r] += worth * exponential(shadow_smooth[s, r])
+        for r in range(reps):
+            lifted = made[s, r] * price[i, r] * exponential(shadow[s, r])
+            current[r] += lifted
+            sold[r] += lifted * sales[s, r] / made[s, r]
+        for r in range(reps):
+            now[r] += made[s, r] * price[i, r] * exponential(shadow[s, r] - input_cost[s, r] - caution[s, r])
+    for r in range(reps):
+        sold[r] = sold[r] / current[r]
+        log_price[r] = np.log(log_price[r] / value[r])
+        scarcity = 1.0 - np.exp(-np.log(now[r] / value[r]) / phi_s[r])
+        gap[r] = days[r] * max(usual[r], sold[r]) * min(max(scarcity, -2.0), 1.0)
