@@ -6,6 +6,7 @@ WORKERS      ?=
 OUT          ?=
 SEED         ?=
 SET          ?=
+COMPANY      ?=
 JOBS         ?= 2
 
 # One thread for linear algebra: its matrices are tiny, and two workers share the cores.
@@ -21,7 +22,8 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
 
 EXPERIMENT_FILE = experiments/$(EXPERIMENT).yaml
 RUN_OPTIONS = $(if $(REPLICATIONS),--replications $(REPLICATIONS)) $(if $(WORKERS),--workers $(WORKERS)) \
-	$(if $(SEED),--seed $(SEED)) $(if $(OUT),--out "$(OUT)") $(foreach change,$(SET),--set '$(change)')
+	$(if $(SEED),--seed $(SEED)) $(if $(OUT),--out "$(OUT)") $(foreach change,$(SET),--set '$(change)') \
+	$(foreach company,$(COMPANY),--company "$(company)")
 
 .DEFAULT_GOAL := help
 .PHONY: help experiment describe install dev test lint format types check bench scaling golden lock clean

@@ -1,7 +1,8 @@
 """Demand paths as factors on the baseline: of what is made, and of what each buyer needs (docs/model.md, section 5).
 
 Consumers follow the path of their mineral, plants that of their product. Where these differ, as for lithium that goes
-into cells and into grease, what is made of a material follows all its buyers together, weighted by what they need.
+into cells and into grease, what is made of a material follows all its buyers together, weighted by what they need. A
+mineral may state paths of single materials, as of cells by chemistry, and one of the uses beside what plants take.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from sim.balance import Baseline
 from sim.calendar import Calendar
+from sim.closure import add_up
 from sim.config import schema
 from sim.draws import Draws
 from sim.network import Network
@@ -35,71 +37,97 @@ class Growth:
     Attributes
     ----------
     paths : (path, review, replication) float
-        One per material, for what is made of it; where demand is mixed, one more per material for its consumers.
+        One per material, for what is made of it; where demand is mixed, one more per material for its consumers and one
+        per mineral, for companies.
     of_buyer : (buyer,) int
         The path that a buyer's need follows.
     """
 
     def __init__(self, network: Network, baseline: Baseline, path: str, calendar: Calendar, draws: Draws) -> None:
         self.network = network
-        own = self._own(path, calendar, draws)
-        made = self._made(own, baseline)
-        mixed = made is not own
-        self.paths = np.concatenate([made, own]) if mixed else own
         self.materials = len(network.materials)
-        self.of_buyer, final = self._followed()
-        if mixed:
-            self.of_buyer[final] += self.materials
+        own, given = self._given(path, calendar, draws)
+        followed = self._followed()
+        self.paths = self._made(own, given, followed, baseline)
+        self.of_buyer = followed
+        if self.paths is own:
+            self.of_buyer = network.buyer_material
 
-    def _followed(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return the material whose path each buyer's need follows, and whether that is the path of its own mineral.
+    def _followed(self) -> NDArray[np.int64]:
+        """Return the row of `paths` that each buyer's need follows.
 
-        A plant follows what is made of its product; who uses a material, or assembles what leaves the chain, a mineral.
+        A plant follows what is made of its product, a consumer the users of its material, a company its mineral.
         """
         network, world = self.network, self.network.world
-        followed, final = [], []
+        minerals = list(world.minerals)
+        followed = []
         for row in network.buyers:
-            material, ends = row.material, row.kind == "consumer"
-            if row.kind == "processor":
-                process = world.processes[network.blueprint.facilities[row.owner].process]
-                ends = process.final is not None
-                material = world.minerals[process.final][-1] if process.final else next(iter(process.outputs))
-            followed.append(network.material_index[material])
-            final.append(ends)
-        return np.array(followed, dtype=np.int64), np.array(final, dtype=bool)
+            if row.kind != "processor":
+                followed.append(self.materials * (row.kind == "consumer") + network.material_index[row.material])
+                continue
+            process = world.processes[network.blueprint.facilities[row.owner].process]
+            if process.final is not None:
+                followed.append(2 * self.materials + minerals.index(process.final))
+            else:
+                followed.append(network.material_index[next(iter(process.outputs))])
+        return np.array(followed, dtype=np.int64)
 
-    def _own(self, path: str, calendar: Calendar, draws: Draws) -> Array:
-        """Return the path of each material's mineral, (material, review, replication)."""
+    def _given(self, path: str, calendar: Calendar, draws: Draws) -> tuple[Array, Array]:
+        """Return the stated paths: per material; and per material for its consumers with, last, those of the minerals.
+
+        Consumers follow `beside` where plants take a part of what the mineral's file counts as their use.
+        """
         world = self.network.world
-        factor = np.ones((len(world.materials), calendar.reviews, draws.replications))
+        shared = self._taken()
+        own = np.ones((self.materials, calendar.reviews, draws.replications))
+        used, minerals = own.copy(), np.ones((len(world.minerals), *own.shape[1:]))
         if path == "flat":
-            return factor
-        for mineral, materials in world.minerals.items():
-            index = _index(world.demand[path][mineral].years, calendar, draws)
+            return own, np.concatenate([used, minerals])
+        for k, (mineral, materials) in enumerate(world.minerals.items()):
+            record = world.demand[path][mineral]
+            minerals[k] = _index(record.years, calendar, draws)
             for material in materials:
-                factor[self.network.material_index[material]] = index
-        return factor
+                m = self.network.material_index[material]
+                special = record.materials.get(material)
+                own[m] = _index(special, calendar, draws) if special else minerals[k]
+                beside = record.beside if material in shared else None
+                used[m] = _index(beside, calendar, draws) if beside else own[m]
+        return own, np.concatenate([used, minerals])
 
-    def _made(self, own: Array, baseline: Baseline) -> Array:
-        """Return the path of what is made of each material: that of its buyers, weighted; `own` if nothing is mixed."""
-        network, made = self.network, own
-        followed, final = self._followed()
+    def _taken(self) -> set[str]:
+        """Return the materials of whose stated use plants that make something of them take a part."""
+        blueprint, world = self.network.blueprint, self.network.world
+        running = {facility.process for facility in blueprint.facilities.values()}
+        return {
+            material
+            for process in map(world.processes.__getitem__, running)
+            if process.final is None
+            for material, need in process.inputs.items()
+            if need.within_sectors
+        }
+
+    def _made(self, own: Array, given: Array, followed: NDArray[np.int64], baseline: Baseline) -> Array:
+        """Return all paths, what is made of a material following its buyers, weighted; `own` if nothing is mixed."""
+        network = self.network
+        paths = np.concatenate([own, given])
         buying = baseline.requirement.any(axis=1)
+        mixed = False
         for _ in network.materials:  # a change travels one stage upstream at a time
-            before = made
-            for m in range(len(network.materials)):
+            moved = False
+            for m in range(self.materials):
                 rows = np.flatnonzero((network.buyer_material == m) & buying)
-                needs = {(int(followed[row]), bool(final[row])) for row in rows}
-                paths = {need: (own if need[1] else before)[need[0]] for need in needs}
-                if all(np.array_equal(path, own[m]) for path in paths.values()):
+                if all(np.array_equal(paths[path], own[m]) for path in set(followed[rows].tolist())):
                     continue
-                weight = baseline.requirement[rows]
-                sources = [paths[int(followed[row]), bool(final[row])] for row in rows]
-                made = made.copy() if made is before else made
-                made[m] = sum(w * source for w, source in zip(weight, sources, strict=True)) / weight.sum(axis=0)
-            if made is before or np.array_equal(made, before):
+                weighted = (
+                    need * paths[path] for need, path in zip(baseline.requirement[rows], followed[rows], strict=True)
+                )
+                made = sum(weighted, np.zeros(own.shape[1:])) / add_up(baseline.requirement[rows])
+                moved |= not np.array_equal(made, paths[m])
+                paths[m] = made
+            if not moved:
                 break
-        return made
+            mixed = True
+        return paths if mixed else own
 
 
 def _index(years: Mapping[int, schema.Number], calendar: Calendar, draws: Draws) -> Array:

@@ -397,6 +397,12 @@ class DemandPath(Section):
 
     title: str
     years: dict[int, Positive] = Field(description="any unit: only ratios count")
+    materials: dict[str, dict[int, Positive]] = Field(
+        default_factory=dict, description="material of the mineral -> its own path, where it differs"
+    )
+    beside: dict[int, Positive] | None = Field(
+        None, description="path of the uses that remain where plants take theirs `within_sectors`"
+    )
 
 
 class MineralFile(Section):

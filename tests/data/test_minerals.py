@@ -14,11 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sim.balance import balance
 from sim.cases import load, prepare
 from sim.config.load import Plan, load_plan
 from sim.config.schema import iter_numbers
 from sim.describe import DAYS_PER_YEAR, Described
-from sim.engine import Case, run_block
+from sim.draws import Draws
+from sim.engine import Case, lay_out, run_block
+from sim.growth import Growth
+from sim.hazards import mean_availability
 
 ROOT = Path(__file__).parents[2]
 
@@ -233,8 +237,8 @@ def test_every_number_has_a_source_and_every_assumption_a_range_or_a_reason(
 def test_every_sourced_number_has_a_year(mineral: str, loaded: Callable[[str], Loaded]) -> None:
     """The year a figure is for; the numbers of a demand path stand under theirs."""
     for number in iter_numbers(loaded(mineral).plan.scenarios[0].world):
-        *_, above, key = number.address.split(".")
-        dated = number.year is not None or (above == "years" and key.isdigit())
+        part, *_, key = number.address.split(".")
+        dated = number.year is not None or (part == "demand" and key.isdigit())
         assert dated or number.source == "assumption", number.address
 
 
@@ -321,6 +325,25 @@ def test_demand_grows_as_the_path_says(
     at, start = years[year], years[2024].value
     span = (at.value if at.low is None else at.low, at.value, at.value if at.high is None else at.high)
     assert [value / start for value in span] == pytest.approx(times)
+
+
+@pytest.mark.parametrize(
+    ("material", "within"), [("lithium_chemicals", 0.02), ("refined_cobalt", 0.03), ("nickel_ore", 0.05)]
+)
+def test_paths_of_cells_and_of_other_uses_add_up_to_the_published_path(
+    material: str, within: float, loaded: Callable[[str], Loaded]
+) -> None:
+    """Chemistry by chemistry and beside them, use at the end of 2029 is the IEA's of the whole mineral, nearly."""
+    case = loaded("batteries").case
+    network, _, _ = lay_out(case)
+    draws = Draws(1, 0, 1, uncertain=False)
+    base = balance(network, draws, 7.0, mean_availability(network, draws, False))
+    growth = Growth(network, base, "iea_steps", case.calendar, draws)
+    minerals = list(network.world.minerals)
+    (mineral,) = (name for name, chain in network.world.minerals.items() if material in chain)
+    made = growth.paths[network.material_index[material], -1, 0]
+    published = growth.paths[2 * growth.materials + minerals.index(mineral), -1, 0]
+    assert made == pytest.approx(published, rel=within)
 
 
 # -- running --------------------------------------------------------------------------------------------

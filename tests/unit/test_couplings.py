@@ -171,6 +171,49 @@ def test_what_is_made_grows_with_all_who_need_it() -> None:
     assert followed["smelter", "ore"] == pytest.approx(both, rel=1e-3)
 
 
+def test_uses_beside_plants_and_single_products_may_have_their_own_paths() -> None:
+    """Cans treble though the mineral's path is flat; other tin falls by half where plants take their part."""
+    text = CANS.replace("2034: 300}", "2034: 100}, materials: {cans: {2024: 100, 2034: 300}}")
+    edits = [
+        ("configs/minerals/tin.yaml", "2025: 100, 2035: 140}", "2024: 100, 2034: 140}, beside: {2024: 100, 2034: 50}")
+    ]
+    growth, calendar = growth_of(case_of("cans", text, edits=edits), "growth")
+    years = calendar.times / YEAR
+    cans, beside = 3.0 ** (years / 10), 0.5 ** (years / 10)
+    names = list(growth.network.materials)
+    followed = {
+        (row.owner, row.material): growth.paths[path, :, 0]
+        for row, path in zip(growth.network.buyers, growth.of_buyer, strict=True)
+    }
+    assert growth.paths[names.index("cans"), :, 0] == pytest.approx(cans, rel=1e-3)
+    assert followed["can_maker", "metal"] == pytest.approx(cans, rel=1e-3)
+    assert followed["JPN", "cans"] == pytest.approx(cans, rel=1e-3)
+    assert followed["JPN", "metal"] == pytest.approx(beside, rel=1e-3)
+    both = (1_500 * cans + 8_500 * beside) / 10_000
+    assert growth.paths[names.index("ore"), :, 0] == pytest.approx(both, rel=1e-3)
+
+
+def test_the_path_beside_plants_is_not_used_without_them() -> None:
+    edits = [("configs/minerals/tin.yaml", "2035: 140}", "2035: 140}, beside: {2024: 100, 2034: 50}")]
+    plain, _ = growth_of(cases_of(tiny_plan())["baseline"], "growth")
+    beside, _ = growth_of(cases_of(tiny_plan(edits=edits))["baseline"], "growth")
+    assert np.array_equal(plain.paths, beside.paths)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("materials: {metl: {2024: 1, 2034: 2}}", "got 'metl'. Not a material of tin. Did you mean 'metal'"),
+        ("materials: {metal: {2024: 1}}", "got 1 year. Give two or more"),
+        ("beside: {2024: 1, 2034: 0}", "demand must be above 0 in every year"),
+    ],
+)
+def test_a_wrong_path_is_named(more: str, message: str) -> None:
+    edits = [("configs/minerals/tin.yaml", "2035: 140}", f"2035: 140}}, {more}")]
+    with pytest.raises(ConfigError, match=message):
+        tiny_plan(edits=edits)
+
+
 def test_one_path_for_all_is_left_as_it_is() -> None:
     growth, _ = growth_of(cases_of(tiny_plan())["baseline"], "growth")
     assert growth.paths.shape[0] == len(growth.network.materials)

@@ -79,14 +79,23 @@ def _is_mass(unit: str) -> bool:
 
 
 def check_paths(case: Case) -> Iterator[Problem]:
-    """Check that a demand path has two years or more, and demand above zero in each."""
+    """Check that demand paths have two years or more, all above zero, and name materials of their mineral."""
     for name, minerals in case.world.demand.items():
         for mineral, path in minerals.items():
-            address = f"demand.{name}.{mineral}.years"
-            if len(path.years) < 2:
-                yield Problem(address, f"got {len(path.years)} year. Give two or more; it is log-linear in between.")
-            if any(lowest(each) <= 0 for each in path.years.values()):
-                yield Problem(address, "demand must be above 0 in every year.")
+            address, chain = f"demand.{name}.{mineral}", case.world.minerals[mineral]
+            given = {"years": path.years, "beside": path.beside}
+            given |= {f"materials.{material}": years for material, years in path.materials.items()}
+            for key, years in given.items():
+                if years is not None and len(years) < 2:
+                    text = f"got {len(years)} year. Give two or more; it is log-linear in between."
+                    yield Problem(f"{address}.{key}", text)
+                if years is not None and any(lowest(each) <= 0 for each in years.values()):
+                    yield Problem(f"{address}.{key}", "demand must be above 0 in every year.")
+            for material in sorted(path.materials.keys() - set(chain)):
+                hint = did_you_mean(material, chain)
+                yield Problem(
+                    f"{address}.materials.{material}", f"got '{material}'. Not a material of {mineral}.{hint}"
+                )
 
 
 def check_supplier_cover(case: Case) -> Iterator[Problem]:
