@@ -156,7 +156,7 @@ def read_policies(scenario: Scenario) -> dict[str, Policy]:
                 policies[name] = validate_section(REGISTRY[raw["type"]], raw, f"policies.{name}", scenario.tree)
             except ConfigError as error:
                 wrong = list(error.problems)
-        problems += wrong or list(_unknown_names(scenario, name, raw))
+        problems += wrong or [*_unknown_names(scenario, name, raw), *_unknown_states(scenario, name, raw)]
     if problems:
         raise ConfigError(problems)
     return policies
@@ -183,10 +183,26 @@ def _unknown_names(scenario: Scenario, name: str, raw: Mapping[str, Any]) -> Ite
         "facility": facilities,
         "stockpile": world.stockpiles,
     }
+    known["policy of this scenario"] = scenario.policies
+    known["escalation of this scenario"] = [
+        other for other, each in scenario.policies.items() if each.get("type") == "escalation"
+    ]
     for keys, kind, given in _names(raw):
         if given not in known[kind]:
-            message = f"got '{given}'. Not a {kind} of this world.{did_you_mean(given, known[kind])}"
+            where = "" if kind.endswith("scenario") else " of this world"
+            article = "an" if kind[0] in "aeiou" else "a"
+            message = f"got '{given}'. Not {article} {kind}{where}.{did_you_mean(given, known[kind])}"
             yield scenario.tree.problem(("policies", name, *keys), message)
+
+
+def _unknown_states(scenario: Scenario, name: str, raw: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield states in which a policy is in force that its escalation does not have."""
+    for chain, given in (raw.get("during") or {}).items():
+        states = tuple(_each(scenario.policies.get(chain, {}).get("states")))
+        for state in _each(given):
+            if states and state not in states:
+                message = f"got '{state}'. Not a state of '{chain}'.{did_you_mean(state, states)}"
+                yield scenario.tree.problem(("policies", name, "during", chain), message)
 
 
 def _names(raw: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str, str]]:
@@ -197,6 +213,10 @@ def _names(raw: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str, str]]
     if isinstance(when, Mapping):
         for key in ("material", "country"):
             yield from ((("when", key), NAME_KEYS[key], given) for given in _each(when.get(key)))
+        yield from ((("when", "policy"), "policy of this scenario", given) for given in _each(when.get("policy")))
+    during = raw.get("during")
+    if isinstance(during, Mapping):
+        yield from ((("during", given), "escalation of this scenario", given) for given in during)
     for key in ("suppliers", "customers"):
         for material, shares in (raw.get(key) or {}).items():
             yield (key, material), "material", material

@@ -28,6 +28,7 @@ from sim.nodes.processors import processor
 from sim.nodes.shipments import shipments
 from sim.nodes.stockpiles import stockpiles
 from sim.policies import Held, Policy
+from sim.policies.escalation import Escalation
 from sim.recorder import Recorder
 from sim.world import Steps, World
 
@@ -141,6 +142,13 @@ def build(case: Case, seed: int, block: int, replications: int = BLOCK_SIZE) -> 
         case.independent_of,
         tuple(name for name in case.policies if caps[name]),
     )
+    answered = {policy.when.policy for policy in case.policies.values() if policy.when is not None}
+    world.coming_in_force = {name: np.zeros(replications) for name in case.policies if name in answered}
+    world.chains = {
+        name: policy.chain(draws, name, calendar)
+        for name, policy in case.policies.items()
+        if isinstance(policy, Escalation)
+    }
     running = []
     for number, (name, policy) in enumerate(case.policies.items()):
         cause = world.policies.index(name) if caps[name] else -1
@@ -214,6 +222,7 @@ def _drop_levers(world: World) -> Steps:
     while True:
         yield world.next(Phase.POLICIES, 0)
         world.levers.drop()
+        world.in_force = dict(world.coming_in_force)
 
 
 def _openings(world: World) -> Steps:

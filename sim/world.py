@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sim.balance import Baseline, offtake_volumes
 from sim.calendar import Calendar, Phase
+from sim.chains import Chain
 from sim.config import schema
 from sim.draws import Draws
 from sim.gates import Cap, Gates
@@ -73,6 +74,10 @@ class World:
         Of the last review.
     policies : tuple of str
         Those that hold caps, in the order in which they mark them.
+    chains : dict of Chain
+        Paths of the escalations, by policy.
+    in_force : dict of (replication,) float
+        Level in the last review of each policy that another one answers; `coming_in_force` is that of this review.
     """
 
     def __init__(
@@ -106,6 +111,9 @@ class World:
         self.levers = Levers(network, gates, draws.replications)
         self.offtake_lanes, self.offtake_of, self.offtake_volume = offtake_volumes(network, draws, baseline)
         self.independent_of, self.policies = independent_of, policies
+        self.chains: dict[str, Chain] = {}
+        self.in_force: dict[str, Array] = {}
+        self.coming_in_force: dict[str, Array] = {}
         self.recorder = Recorder(network, baseline, calendar, draws.replications)
         self.lane_flow = baseline.flow * float(self.step)
         self._offtakes_of = defaultdict[str | None, list[int]](list)

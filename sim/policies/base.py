@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from sim.blueprint import Blueprint
 from sim.calendar import Phase
-from sim.config.schema import Date, Days, Names, Number, Real, Section, reads
-from sim.draws import Draws
-from sim.errors import did_you_mean
+from sim.config.schema import Date, Days, Names, Number, Section, reads
 from sim.gates import Cap, CapBook
 from sim.network import Network
+from sim.policies.when import Spells, Suspension, Trigger, Watch, Window
 from sim.world import Steps, World
 
 Array = NDArray[np.float64]
@@ -39,117 +38,6 @@ def policy(name: str) -> Callable[[P], P]:
         return cls
 
     return register
-
-
-class Trigger(Section):
-    """A condition on the simulated state, judged per replication on the previous review."""
-
-    metric: Literal["price_pressure", "days_of_cover", "fill_rate", "shortage"]
-    material: str
-    country: str
-    above: Real | None = None
-    below: Annotated[Number, BeforeValidator(lambda raw: _threshold(raw))] | None = None
-    until: Real | None = Field(None, description="level at which it lets go; the threshold unless given")
-    hold: Days | None = Field(None, alias="for", description="how long the condition must hold")
-
-    @model_validator(mode="after")
-    def _one_side(self) -> Trigger:
-        if (self.above is None) == (self.below is None):
-            raise ValueError("a trigger needs either 'above' or 'below'.")
-        return self
-
-
-def _threshold(raw: object) -> object:
-    """Let a days-of-cover threshold be written ``30 d``."""
-    if isinstance(raw, str) and raw.strip().endswith("d"):
-        return Number(float(raw.strip().removesuffix("d")), dimension="1")
-    return reads("1", None).func(raw)  # type: ignore[call-arg]
-
-
-class Watch:
-    """State of a trigger while it runs, per replication."""
-
-    def __init__(self, trigger: Trigger, draws: Draws) -> None:
-        number = trigger.above if trigger.above is not None else trigger.below
-        assert number is not None
-        self.trigger = trigger
-        self.threshold = draws.number(number)
-        self.until = draws.number(trigger.until) if trigger.until is not None else self.threshold
-        self.hold = draws.number(trigger.hold) if trigger.hold is not None else np.zeros(draws.replications)
-        self.held = np.zeros(draws.replications)
-        self.active = np.zeros(draws.replications, dtype=bool)
-
-    def update(self, world: World) -> NDArray[np.bool_]:
-        """Judge the previous review; return where the trigger holds."""
-        value = world.signal(self.trigger.metric, self.trigger.material, self.trigger.country)
-        rising = self.trigger.above is not None
-        beyond = value > self.threshold if rising else value < self.threshold
-        past = value <= self.until if rising else value >= self.until
-        self.held = np.where(beyond, self.held + world.step, 0.0)
-        self.active = np.where(self.active, ~past, beyond & (self.held > self.hold))
-        return self.active
-
-
-@dataclass
-class Window:
-    """When a measure is announced, in force and over, per replication, in days of the run.
-
-    Attributes
-    ----------
-    announced, start, end : (replication,) float, d
-        inf where it never happens.
-    """
-
-    announced: Array
-    start: Array
-    end: Array
-    watch: Watch | None = None
-    duration: Array | None = None
-    not_before: Array | float = -np.inf
-    allowed: NDArray[np.bool_] | bool = True
-    _span: tuple[float, float] | None = None
-
-    @property
-    def holds(self) -> NDArray[np.bool_]:
-        """Where the trigger holds now, (replication,)."""
-        assert self.watch is not None
-        return self.watch.active & self.allowed
-
-    def follow(self, world: World) -> None:
-        """Let a trigger that fires now start the measure; called once a review."""
-        if self.watch is None:
-            return
-        self.allowed = np.asarray(world.day >= self.not_before)
-        fired = self.watch.update(world) & self.allowed & np.isinf(self.start)
-        if not fired.any():
-            return
-        self.start = np.where(fired, world.day, self.start)
-        self.announced = np.where(fired, world.day, self.announced)
-        if self.duration is not None:
-            self.end = np.where(fired, world.day + self.duration, self.end)
-
-    def level(self, world: World) -> Array:
-        """Return the share of this review in which the measure is in force."""
-        return self.overlap(world, self.start)
-
-    def news(self, world: World) -> Array:
-        """Return the share of this review in which the measure is announced or in force."""
-        return self.overlap(world, np.minimum(self.announced, self.start))
-
-    def asleep(self, world: World) -> bool:
-        """Whether nothing of the measure, its announcement included, falls into this review anywhere."""
-        if self.watch is not None:
-            return False
-        if self._span is None:
-            since = np.minimum(self.announced, self.start)
-            ever = since < self.end
-            self._span = float(since[ever].min(initial=np.inf)), float(self.end[ever].max(initial=-np.inf))
-        return world.day + world.step <= self._span[0] or world.day >= self._span[1]
-
-    def overlap(self, world: World, since: Array) -> Array:
-        """Return the share of this review after ``since`` and before the end."""
-        left, right = np.maximum(world.day, since), np.minimum(world.day + world.step, self.end)
-        return np.asarray(np.clip((right - left) / world.step, 0.0, 1.0))
 
 
 @dataclass
@@ -193,11 +81,22 @@ class Policy(Section):
     end: Date | None = Field(None, description="last day; before the start: announced, then withdrawn")
     duration: Days | None = Field(None, description="instead of an end")
     when: Trigger | None = Field(None, description="start on the simulated state; not before 'start' if both are given")
+    during: dict[str, Names] | None = Field(
+        None, description="instead of a start: an escalation and those of its states in which it is in force"
+    )
+    after: Days | None = Field(None, description="days from the trigger, or from entry into the state, until in force")
+    suspended: tuple[Suspension, ...] = Field((), description="times in which it is suspended, wholly or in part")
 
     @model_validator(mode="after")
     def _one_start(self) -> Policy:
-        if self.start is None and self.when is None:
-            raise ValueError("give a 'start', a 'when', or both (then not before the start).")
+        if self.during is not None and (self.start is not None or self.when is not None or self.announced is not None):
+            raise ValueError("give either 'during', or a 'start' or 'when'; 'after' counts from entry into the state.")
+        if self.during is not None and len(self.during) != 1:
+            raise ValueError(f"'during' names one escalation; got {', '.join(self.during) or 'none'}.")
+        if self.start is None and self.when is None and self.during is None:
+            raise ValueError("give a 'start', a 'when', or both (then not before the start); or 'during'.")
+        if self.after is not None and self.when is None and self.during is None:
+            raise ValueError("'after' needs a 'when' or a 'during'; a 'start' is a date of its own.")
         if self.end is not None and self.duration is not None:
             raise ValueError("give either an 'end' or a 'duration', not both.")
         return self
@@ -222,17 +121,8 @@ class Policy(Section):
 
     def problems(self, network: Network) -> Iterator[str]:
         """Yield what is wrong with its trigger, then what `check` finds."""
-        if self.when is not None and (self.when.material, self.when.country) not in network.groups:
-            buyers = [country for material, country in network.groups if material == self.when.material]
-            if not buyers:
-                hint = did_you_mean(self.when.material, network.materials)
-                yield f"when.material: got '{self.when.material}'. Not a material of this world.{hint}"
-            else:
-                given, hint = self.when.country, did_you_mean(self.when.country, buyers)
-                yield (
-                    f"when.country: got '{given}', which buys no {self.when.material}. "
-                    f"Allowed are {', '.join(buyers)}.{hint}"
-                )
+        if self.when is not None:
+            yield from self.when.problems(network)
         yield from self.check(network)
 
     def window(self, world: World) -> Window:
@@ -242,13 +132,22 @@ class Policy(Section):
         start = never if self.start is None else day(draws.number(self.start))  # type: ignore[arg-type]
         announced = start if self.announced is None else day(draws.number(self.announced))  # type: ignore[arg-type]
         duration = None if self.duration is None else draws.number(self.duration)
-        end = never if self.end is None else day(draws.number(self.end))  # type: ignore[arg-type]
-        if self.when is not None:
-            not_before = -start if self.start is None else start
-            return Window(never, never, np.asarray(end), Watch(self.when, draws), duration, np.asarray(not_before))
-        if duration is not None:
-            end = start + duration
-        return Window(np.asarray(announced), np.asarray(start), np.asarray(end), None, duration)
+        end = np.asarray(never if self.end is None else day(draws.number(self.end)))  # type: ignore[arg-type]
+        after = np.zeros(draws.replications) if self.after is None else draws.number(self.after)
+        window = Window(np.asarray(announced), np.asarray(start), end, None, duration)
+        if self.during is not None:
+            ((chain, states),) = self.during.items()
+            window = Spells(world.chains[chain], tuple(states), after, duration, end)
+        elif self.when is not None:
+            not_before = np.asarray(-start if self.start is None else start)
+            window = Window(never, never, end, Watch(self.when, draws), duration, not_before, after)
+        elif duration is not None:
+            window.end = np.asarray(start + duration)
+        for pause in self.suspended:
+            until = never if pause.ends is None else day(draws.number(pause.ends))  # type: ignore[arg-type]
+            begins = day(draws.number(pause.begins))  # type: ignore[arg-type]
+            window.pauses.append((np.asarray(begins), np.asarray(until), draws.number(pause.share)))
+        return window
 
     # -- during the run -------------------------------------------------------------------------------
 
@@ -257,6 +156,8 @@ class Policy(Section):
         while True:
             yield world.next(Phase.POLICIES, 10 + held.number)
             held.window.follow(world)
+            if held.name in world.coming_in_force:
+                world.coming_in_force[held.name] = held.window.level(world)
             self.act(world, held)
 
     def act(self, world: World, held: Held) -> None:
@@ -265,12 +166,14 @@ class Policy(Section):
 
     def timeline(self, held: Held) -> dict[str, Array]:
         """Return its dated events per replication, days of the run (inf: never)."""
-        window = held.window
-        events = {
-            "announced": window.announced,
-            "in force": np.where(window.start < window.end, window.start, np.inf),
-        }
-        ends = np.where(np.isfinite(events["in force"]) | np.isfinite(window.end), window.end, np.inf)
+        announced, start, end = held.window.dates()
+        events = {"announced": announced, "in force": np.where(start < end, start, np.inf)}
+        ends = np.where(np.isfinite(events["in force"]) | np.isfinite(end), end, np.inf)
+        for number, (begins, until, _) in enumerate(held.window.pauses, start=1):
+            which = "" if len(held.window.pauses) == 1 else f" ({number})"
+            inside = (begins < end) & (until > start)
+            events[f"suspended{which}"] = np.where(inside, np.maximum(begins, start), np.inf)
+            events[f"in force again{which}"] = np.where(inside & (until < end), until, np.inf)
         return {**events, "ends": ends, **held.happened}
 
 
