@@ -65,6 +65,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "shift": {"value": 0.2, "low": 0.1, "high": 0.3},
         "ramp": "60 d",
     },
+    "escalation": {
+        "states": ["talks", "licences"],
+        "rates": {"talks": {"licences": 4}, "licences": {"talks": 2}},
+    },
     "export_ban": {"from": "CHN", "material": "ore", "coverage": {"value": 0.9, "low": 0.7, "high": 1}},
     "export_licence": {
         "from": "CHN",
@@ -104,6 +108,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 
 DURATION_KNOWS_NO_END = {"project_of_interest"}
 """Types whose start is a decision, after which there is no end."""
+
+ACTS_THROUGH_OTHERS = {"escalation"}
+"""Types that change nothing by themselves."""
 
 
 def example(kind: str, **window: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from sim.policies import (
     alternative_sourcing,
     demand_shift,
+    escalation,
     export_ban,
     export_licence,
     facility_outage,
@@ -17,6 +18,7 @@ __all__ = [
     "Policy",
     "alternative_sourcing",
     "demand_shift",
+    "escalation",
     "export_ban",
     "export_licence",
     "facility_outage",
