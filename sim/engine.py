@@ -152,6 +152,7 @@ def build(case: Case, seed: int, block: int, replications: int = BLOCK_SIZE) -> 
     running = []
     for number, (name, policy) in enumerate(case.policies.items()):
         cause = world.policies.index(name) if caps[name] else -1
+        policy.prepare(world)
         running.append((policy, Held(name, number, cause, caps[name], policy.window(world))))
     return world, running
 

@@ -14,6 +14,7 @@ from sim.errors import EngineError
 from sim.network import Index, Network
 from sim.pipeline import fill_pipeline, landing_within, reviews_under_way, ship
 from sim.sums import add_by_material, enter, take
+from sim.under_way import UnderWay, go_on, stop
 
 Array = NDArray[np.float64]
 
@@ -42,6 +43,8 @@ class Stocks:
         Under way and expected to arrive.
     pipeline : (slot, buyer, replication) float
         What arrives at each of the next reviews; a ring that starts at `head`.
+    in_hold : (buyer, replication) float
+        Stopped on the way; not expected until it is let go.
     """
 
     def __init__(self, network: Network, baseline: Baseline, review: float, longest_delay: float) -> None:
@@ -55,6 +58,9 @@ class Stocks:
         self.returning = np.zeros((slots, x.shape[0], reps))
         self.in_transit = np.zeros_like(q)
         self.in_return = np.zeros_like(x)
+        self.in_hold = np.zeros_like(q)
+        self.tracked: UnderWay | None = None
+        self._start = flow, baseline.lead_time
         self.head = 0
         self._received = np.empty_like(q)
         self._shipped, self._back = np.empty_like(x), np.empty_like(x)
@@ -82,6 +88,8 @@ class Stocks:
         self.in_return -= back
         due.fill(0.0)
         back.fill(0.0)
+        if self.tracked is not None:
+            self.tracked.ring[self.head] = 0.0
         self.head = (self.head + 1) % self.pipeline.shape[0]
 
     def make(self, rows: Index, amount: Array) -> None:
@@ -145,10 +153,62 @@ class Stocks:
             raise EngineError(
                 f"a shipment takes {longest:.1f} reviews, longer than the pipeline of {self.pipeline.shape[0]}"
             )
+        if self.tracked is not None:
+            self.tracked.ship(self.head, flow, self._steps, border_share)
         self.supplier -= self._shipped
         self.in_transit += self._received
         self.in_return += self._back
         return self._shipped, self._received
+
+    def track(self, lanes: Index) -> None:
+        """Follow some lanes one by one, so that what is under way on them can be stopped; before the run only."""
+        known = self.tracked.lanes if self.tracked is not None else lanes
+        flow, lead_time = self._start
+        reviews_under_way(lead_time, self.review, self._steps, self._reach)
+        self.tracked = UnderWay(np.union1d(known, lanes), self.pipeline.shape[0], flow, lead_time, self.review)
+
+    def stop(self, lanes: Index, share: Array, rule: str, weight: Array) -> float:
+        """Stop a share of what is under way on tracked lanes.
+
+        Parameters
+        ----------
+        share : (stopped lane, replication) float
+        rule : {'hold', 'divert', 'return'}
+            Hold until `let_go`; send on to the seller's other buyers, or back if there are none; send back to the
+            seller, which takes as long as the goods have been under way.
+        weight : (lane, replication) float
+            Trade in whose proportions goods are sent on.
+
+        Returns
+        -------
+        float
+            Tonnes stopped, over all replications.
+        """
+        assert self.tracked is not None
+        network, track = self.network, self.tracked
+        if not lanes.size:
+            return 0.0
+        onward = [
+            np.setdiff1d(np.flatnonzero(network.lane_supplier == network.lane_supplier[lane]), lanes) for lane in lanes
+        ]
+        ptr = np.cumsum([0, *(each.size for each in onward)]).astype(np.int64)
+        return float(
+            stop(
+                track.ring, track.held, self.pipeline, self.returning, self.head, track.row[lanes], lanes, share,
+                self._steps, network.lane_supplier, network.lane_buyer, ptr, np.concatenate(onward).astype(np.int64),
+                weight, ("hold", "divert", "return").index(rule), track.row, self.in_transit, self.in_hold,
+                self.in_return,
+            )
+        )  # fmt: skip
+
+    def let_go(self, lanes: Index, free: NDArray[np.bool_]) -> None:
+        """Let goods held on tracked lanes go on where ``free`` (replication,), with the way they still had to go."""
+        assert self.tracked is not None
+        track = self.tracked
+        go_on(
+            track.ring, track.held, self.pipeline, self.head, track.row[lanes], lanes, free, self.network.lane_buyer,
+            self.in_transit, self.in_hold,
+        )  # fmt: skip
 
     # -- views --------------------------------------------------------------------------------------
 
@@ -162,7 +222,7 @@ class Stocks:
         network, out = self.network, np.zeros((len(self.network.materials), self.supplier.shape[1]))
         for values in (self.supplier, self.in_return):
             add_by_material(values, network.supplier_material, out)
-        for values in (self.buyer, self.in_transit):
+        for values in (self.buyer, self.in_transit, self.in_hold):
             add_by_material(values, network.buyer_material, out)
         return out
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,13 @@ from pydantic import Field, model_validator
 
 from sim.blueprint import Blueprint
 from sim.calendar import Phase
-from sim.config.schema import Date, Days, Names, Number, Section, reads
+from sim.config.schema import Date, Days, Names, Number, Ratio, Section, reads
+from sim.errors import did_you_mean
 from sim.gates import Cap, CapBook
 from sim.network import Network
+from sim.policies.end_use import sectors_of, share_of_use
 from sim.policies.when import Spells, Suspension, Trigger, Watch, Window
+from sim.sums import sum_by_group
 from sim.world import Steps, World
 
 Array = NDArray[np.float64]
@@ -149,6 +152,9 @@ class Policy(Section):
             window.pauses.append((np.asarray(begins), np.asarray(until), draws.number(pause.share)))
         return window
 
+    def prepare(self, world: World) -> None:
+        """Make ready what must be followed from the start; called once, before the run."""
+
     # -- during the run -------------------------------------------------------------------------------
 
     def enact(self, world: World, held: Held) -> Steps:
@@ -158,7 +164,11 @@ class Policy(Section):
             held.window.follow(world)
             if held.name in world.coming_in_force:
                 world.coming_in_force[held.name] = held.window.level(world)
+            self.intervene(world, held)
             self.act(world, held)
+
+    def intervene(self, world: World, held: Held) -> None:
+        """Deal with goods under way, before it acts; most policies leave them alone."""
 
     def act(self, world: World, held: Held) -> None:
         """Hold levers for this review."""
@@ -177,19 +187,48 @@ class Policy(Section):
         return {**events, "ends": ends, **held.happened}
 
 
+class Transshipment(Section):
+    """Goods that go round a control through third countries, once that pays."""
+
+    cap: Annotated[Number, reads("1", 0.0, 5.0)] = Field(description="most of it, as a share of normal covered trade")
+    cost: Annotated[Number, reads("1", 0.0)] = Field(
+        description="what it adds to the price: 0.3 is 30 %; it pays where buyers offer more than that over sellers"
+    )
+    lag: Days = Field(Number(60.0, dimension="d"), description="time constant in which such trade grows and withers")
+
+
 class LaneMeasure(Policy):
     """A measure on exports: from whom, to whom, of what, and on which share of the goods."""
 
     origin: Names = Field(alias="from", description="countries, blocs or facilities whose exports it covers")
     destination: Names | None = Field(None, alias="to", description="to whom; everyone abroad unless given")
     material: Names = Field(description="what is exported")
+    except_from: Names | None = Field(None, description="exporters that are free of it, as by a general licence")
+    except_to: Names | None = Field(None, description="buyers that are free of it")
+    end_use: Names | None = Field(None, description="sectors: only goods that end there are covered")
     coverage: Annotated[Number, reads("1", 0.0, 1.0)] = Field(
         Number(1.0), description="share of the goods that it covers"
+    )
+    smuggled: Ratio | None = Field(None, description="share of the covered goods that leaves all the same")
+    transshipment: Transshipment | None = Field(None, description="what goes round it through third countries")
+    under_way: Literal["deliver", "hold", "divert", "return"] = Field(
+        "deliver",
+        description="covered goods that have left but not arrived when it enters into force are delivered, held until it "
+        "ends, sold to the seller's other buyers, or sent back",
     )
 
     def lanes(self, network: Network) -> NDArray[np.int64]:
         """Return the lanes it covers: those that leave the origin's country."""
-        return network.lanes(self.material, self.origin, self.destination, abroad=True)
+        return self.without_exceptions(
+            network, network.lanes(self.material, self.origin, self.destination, abroad=True)
+        )
+
+    def without_exceptions(self, network: Network, lanes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return lanes less those of exporters and buyers that are free of the measure."""
+        for origin, destination in ((self.except_from, None), (None, self.except_to)):
+            if origin or destination:
+                lanes = np.setdiff1d(lanes, network.lanes(self.material, origin, destination))
+        return lanes
 
     def caps(self, network: Network, book: CapBook) -> dict[str, Cap]:
         """One limit per buyer: a licence or a ban names its user."""
@@ -202,6 +241,32 @@ class LaneMeasure(Policy):
             yield f"material: got '{unknown[0]}'. Not a material of this world."
         elif not self.lanes(network).size:
             yield f"no trade in {', '.join(self.material)} leaves {', '.join(self.origin)} for the given destinations."
+        known = sectors_of(network)
+        for sector in self.end_use or ():
+            if sector not in known:
+                yield f"end_use: got '{sector}'. Not a sector of this world.{did_you_mean(sector, known)}"
+
+    # -- what it covers -------------------------------------------------------------------------------
+
+    def covered(self, world: World, held: Held) -> Array:
+        """Return the share of each group's trade that the measure stops or holds, (group, replication).
+
+        Coverage, times the share that ends in the sectors it names, less what is smuggled.
+        """
+        if "covered" not in held.memory:
+            cap, reps = held.caps["exports"], world.draws.replications
+            covered = np.broadcast_to(world.draws.number(self.coverage), (len(cap.groups), reps))
+            if self.end_use is not None:
+                ends = share_of_use(world, self.end_use)[world.network.lane_buyer]
+                part, total = (
+                    sum_by_group(np.ascontiguousarray(flow), cap.lanes, cap.ptr, np.empty((len(cap.groups), reps)))
+                    for flow in (world.baseline.flow * ends, world.baseline.flow)
+                )
+                covered = covered * np.divide(part, total, out=np.zeros_like(part), where=total > 0)
+            if self.smuggled is not None:
+                covered = covered * (1.0 - world.draws.number(self.smuggled))
+            held.memory["covered"] = covered
+        return np.asarray(held.memory["covered"])
 
     def warn(self, world: World, held: Held, affected: Array | None = None) -> None:
         """Raise the risk signal from the announcement on.
@@ -214,8 +279,52 @@ class LaneMeasure(Policy):
         news = held.window.news(world)
         if news.any():
             cap = held.caps["exports"]
-            level = news * world.draws.number(self.coverage)
-            world.levers.warn(cap.lanes, level if affected is None else level * affected[cap.group_of])
+            level = news * (self.covered(world, held) if affected is None else self.covered(world, held) * affected)
+            world.levers.warn(cap.lanes, level[cap.group_of])
+
+    def hold(self, world: World, held: Held, level: Array, inside: Array) -> None:
+        """Hold the caps of its groups (see `hold_cap`), widened by what goes round them."""
+        cap = held.caps["exports"]
+        if self.transshipment is not None and level.any():
+            inside = inside + self._round(world, held, cap) * world.base_flow(cap) * self.covered(world, held)
+        hold_cap(world, held, cap, level, inside)
+
+    def _round(self, world: World, held: Held, cap: Cap) -> Array:
+        """Return what goes round the measure as a share of normal covered trade, (group, replication).
+
+        It grows towards its cap while buyers pay more than its cost over what sellers get, and withers otherwise; a
+        difference that is larger by a tenth draws all of it.
+        """
+        assert self.transshipment is not None
+        way, draws, network = self.transshipment, world.draws, world.network
+        buyers, sellers = network.lane_buyer[cap.lanes], network.lane_supplier[cap.lanes]
+        gain = np.zeros((len(cap.groups), draws.replications))
+        np.maximum.at(gain, cap.group_of, world.beliefs.price[buyers] - world.beliefs.shadow[sellers])
+        pays = np.clip((gain - np.log1p(draws.number(way.cost))) / 0.1, 0.0, 1.0)
+        weight = 1.0 - np.exp(-world.step / np.maximum(draws.number(way.lag), 1e-9))
+        before = held.memory.get("round", np.zeros_like(gain))
+        held.memory["round"] = before + weight * (pays - before)
+        return np.asarray(held.memory["round"] * draws.number(way.cap))
+
+    # -- goods under way ------------------------------------------------------------------------------
+
+    def prepare(self, world: World) -> None:
+        """Have the goods on its lanes followed, if it stops them."""
+        if self.under_way != "deliver":
+            world.stocks.track(self.lanes(world.network))
+
+    def intervene(self, world: World, held: Held) -> None:
+        """Stop what is under way where the measure enters into force now; let go what it held where it is over."""
+        if self.under_way == "deliver" or "exports" not in held.caps:
+            return
+        now, cap = held.window.level(world) > 0.0, held.caps["exports"]
+        before = held.memory.get("was_in_force", np.zeros_like(now))
+        held.memory["was_in_force"] = now
+        if (now & ~before).any():
+            share = (self.covered(world, held) * (now & ~before))[cap.group_of]
+            world.stocks.stop(cap.lanes, np.ascontiguousarray(share), self.under_way, world.lane_baseline)
+        if self.under_way == "hold" and (before & ~now).any():
+            world.stocks.let_go(cap.lanes, before & ~now)
 
 
 def hold_cap(world: World, held: Held, cap: Cap, level: Array, inside: Array) -> None:

@@ -1,4 +1,4 @@
-"""escalation: a conflict moves through named states by chance; other policies are in force while it is in some of them."""
+"""escalation: a conflict moves through named states by chance, and other policies are in force in some of them."""
 
 from __future__ import annotations
 

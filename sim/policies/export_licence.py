@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field
 
 from sim.config.schema import Days, Names, Number, Ratio, reads
 from sim.network import Index, Network
-from sim.policies.base import Held, LaneMeasure, hold_cap, policy
+from sim.policies.base import Held, LaneMeasure, policy
 from sim.sums import sum_by_buyer, sum_by_group, sum_rows
 from sim.world import World
 
@@ -56,9 +56,9 @@ class ExportLicence(LaneMeasure):
         level, cap = held.window.level(world), held.caps["exports"]
         affected = self.affected(world, held)
         self.warn(world, held, affected)
-        coverage = world.draws.number(self.coverage) * affected
+        coverage = self.covered(world, held) * affected
         inside = world.base_flow(cap) * (1.0 - coverage + coverage * self.office(world))
-        hold_cap(world, held, cap, level * (coverage > 0), inside)
+        self.hold(world, held, level * (coverage > 0), inside)
         if self.longest_delay > 0:
             share = (level * coverage)[cap.group_of]
             world.levers.delay(cap.lanes, world.draws.number(self.delay), share, world.draws.number(self.refused))
@@ -104,7 +104,7 @@ class ExtraterritorialRule(ExportLicence):
             and not network.suppliers[s].stockpile
             for s, b in zip(network.lane_supplier[lanes], network.lane_buyer[lanes], strict=True)
         ]
-        return lanes[np.array(abroad, dtype=bool)] if lanes.size else lanes
+        return self.without_exceptions(network, lanes[np.array(abroad, dtype=bool)] if lanes.size else lanes)
 
     def affected(self, world: World, held: Held) -> Array:
         """Return the share of each buyer's foreign-made goods that holds more than the de-minimis content."""

@@ -73,7 +73,9 @@ class Suspension(Section):
     """A time in which a measure is suspended, wholly or in part."""
 
     begins: Date = Field(alias="from", description="first day of the suspension")
-    ends: Date | None = Field(None, alias="to", description="day on which the measure is in force again; never if left out")
+    ends: Date | None = Field(
+        None, alias="to", description="day on which the measure is in force again; never if left out"
+    )
     share: Ratio = Field(Number(1.0), description="share of the measure that is suspended")
 
 

@@ -62,7 +62,9 @@ def test_neighbouring_states_of_a_measure_are_one_spell() -> None:
     spells = np.isfinite(begins)
     assert (np.isfinite(chain.spells(["b"])[0]) == spells).all()
     for r in range(8):
-        assert sorted(ends[spells[:, r], r])[:2] == pytest.approx(sorted(last_of_c[np.isfinite(last_of_c[:, r]), r])[:2])
+        assert sorted(ends[spells[:, r], r])[:2] == pytest.approx(
+            sorted(last_of_c[np.isfinite(last_of_c[:, r]), r])[:2]
+        )
 
 
 def test_a_measure_is_in_force_in_its_states_and_nowhere_else() -> None:
@@ -88,8 +90,9 @@ def test_dates_are_told() -> None:
 
 
 def test_an_escalation_that_nothing_follows_leaves_no_trace() -> None:
-    without, with_chain = everything(run_block(tiny_case(), 1, 0, 4)), everything(
-        run_block(tiny_case(policies={"conflict": CONFLICT}), 1, 0, 4)
+    without, with_chain = (
+        everything(run_block(tiny_case(), 1, 0, 4)),
+        everything(run_block(tiny_case(policies={"conflict": CONFLICT}), 1, 0, 4)),
     )
     assert_same(without, {name: value for name, value in with_chain.items() if "conflict" not in name})
 
