@@ -79,6 +79,50 @@ def test_a_tight_cap_leads_to_the_choke_price_at_any_distance(days: int, cover: 
     assert _capped_price(0.6, days, cover, years=5)[-26:] == pytest.approx(np.exp(3.4), rel=1e-3)
 
 
+@pytest.mark.parametrize("share", [0.3, 0.1, 0.01, 0.0])
+def test_as_the_cap_on_a_sole_supplier_closes_the_rent_is_all_the_price(share: float) -> None:
+    """Once the shelves are empty the price is the choke price, and the rent is that less the seller's reserve."""
+    cap = {"type": "export_licence", "from": "CHN", "material": "ore", "start": "2025-02-01", **NOTED}
+    tree = chain(["ore"], {"ore": 7}, cover=30)
+    overrides = ["behaviour.eps_L=0", "horizon.end=2026-12-31"]
+    case = cases_of(plan_of(tree, policies={"cap": {**cap, "applications": share}}, overrides=overrides))["what_if"]
+
+    def look(world: World, book: Any) -> tuple[float, ...]:
+        beliefs, flow = world.beliefs, world.lane_flow[0, 0] / world.step
+        price, rent, reserve = book.delivered[0, 0], book.licence_shadow[0, 0], beliefs.shadow[0, 0]
+        return float(price), float(rent), float(reserve), float(flow), float(beliefs.relation[0, 0])
+
+    price, rent, reserve, flow, relation = np.array(watch(case, look, replications=1)).T
+    assert price[-26:] == pytest.approx(3.4, abs=1e-3)
+    # A trickle is below its relationship K of the review before: f = K exp((v - rent - reserve) / theta).
+    rerouting = 0.15 * np.log(flow[-26:] / relation[-27:-1]) if share > 0.0 else 0.0
+    assert rent[-26:] == pytest.approx(price[-26:] - reserve[-26:] - rerouting, abs=1e-3)
+
+
+def test_buyers_rush_before_an_announced_ban() -> None:
+    """Announced on 1 April, in force on 1 July: shipments and the price rise before, by more than a tenth."""
+    ban = {
+        "type": "export_ban",
+        "from": "CHN",
+        "material": "ore",
+        "announced": "2025-04-01",
+        "start": "2025-07-01",
+        "duration": "90 d",
+        **NOTED,
+    }
+    tree = chain(["ore"], {"ore": 21}, cover=45)
+    case = cases_of(plan_of(tree, policies={"ban": ban}, overrides=["horizon.end=2025-12-31"]))["what_if"]
+
+    def look(world: World, book: Any) -> tuple[float, float]:
+        return float(world.lane_flow[0, 0]), float(book.delivered[0, 0])
+
+    flow, price = np.array(watch(case, look, replications=1)).T
+    before, rush, banned = slice(0, 12), slice(13, 25), slice(26, 37)
+    assert flow[rush].mean() > 1.1 * flow[before].mean()
+    assert price[rush].max() > 0.1
+    assert flow[banned].max() == 0.0
+
+
 # -- a tariff ---------------------------------------------------------------------------------------------
 
 TWO_MINES = (
