@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from sim.balance import balance
+from sim.config.explain import annotation_at
 from sim.config.load import Plan, Scenario, load_plan, validate_section
+from sim.config.merge import as_assumption
 from sim.config.schema import World
+from sim.config.tree import split
 from sim.draws import BLOCK_SIZE, Draws, lifetime_problem
 from sim.engine import Case, lay_out
 from sim.errors import ConfigError, Problem, did_you_mean
@@ -20,7 +23,10 @@ from sim.hazards import mean_availability
 from sim.policies import REGISTRY, Policy
 
 NAME_KEYS = {
-    **dict.fromkeys(("from", "to", "country", "beneficiaries", "sponsors"), "country, bloc or facility"),
+    **dict.fromkeys(
+        ("from", "to", "by", "except_from", "except_to", "country", "beneficiaries", "sponsors"),
+        "country, bloc or facility",
+    ),
     **dict.fromkeys(("material", "content"), "material"),
     "process": "process",
     "facility": "facility",
@@ -90,7 +96,7 @@ def _case(plan: Plan, scenario: Scenario) -> Case:
         world=scenario.world,
         policies=read_policies(scenario),
         horizon=experiment.horizon,
-        demand=experiment.demand,
+        demand=scenario.world.demand_path or experiment.demand,
         switches=experiment.switches,
         disruption=experiment.disruption,
         independent_of=experiment.independent_of,
@@ -153,13 +159,25 @@ def read_policies(scenario: Scenario) -> dict[str, Policy]:
         wrong = list(_wrong_type(scenario, name, raw))
         if not wrong:
             try:
-                policies[name] = validate_section(REGISTRY[raw["type"]], raw, f"policies.{name}", scenario.tree)
+                kind = REGISTRY[raw["type"]]
+                policies[name] = validate_section(kind, _as_set(scenario, name, raw), f"policies.{name}", scenario.tree)
             except ConfigError as error:
                 wrong = list(error.problems)
         problems += wrong or [*_unknown_names(scenario, name, raw), *_unknown_states(scenario, name, raw)]
     if problems:
         raise ConfigError(problems)
     return policies
+
+
+def _as_set(scenario: Scenario, name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a policy in which plain numbers set outside ``configs`` are assumptions: its source does not say them."""
+    kind, found = REGISTRY[raw["type"]], dict(raw)
+    for change in scenario.changes:
+        keys = split(change.address)
+        own = len(keys) == 3 and keys[:2] == ("policies", name) and not change.file.startswith("configs/")
+        if own and found.get(keys[2]) == change.new:  # unless something set it again
+            found[keys[2]] = as_assumption(None, change.new, annotation_at(kind, keys[2:]), change.file)
+    return found
 
 
 def _wrong_type(scenario: Scenario, name: str, raw: Mapping[str, Any]) -> Iterator[Problem]:

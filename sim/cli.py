@@ -1,4 +1,4 @@
-"""The command line: ``drawdown run | validate | describe | sources | synth``."""
+"""The command line: ``drawdown run | validate | describe | select | diff | sources | synth``."""
 
 from __future__ import annotations
 
@@ -78,6 +78,10 @@ def validate(file: File, set_: Set = None, company: Company = None) -> None:
     """Check an experiment or a scenario without running it."""
     with _plainly():
         plan, cases = load(file, set_ or (), companies=company or (), balanced=True)
+        if any(scenario.selection is not None for scenario in plan.scenarios):
+            from sim.selection import check_selections
+
+            check_selections(plan, cases)
     counted = f"{len(cases)} scenario{'s' if len(cases) != 1 else ''}"
     Console().print(f"{plan.name}: {counted}, no problems found.", highlight=False)
 
@@ -91,6 +95,42 @@ def describe(file: File, set_: Set = None, company: Company = None) -> None:
         plan, cases = load(file, set_ or (), companies=company or ())
         shown = described(plan, cases)
     Console().print(shown)
+
+
+@app.command()
+def select(file: File, set_: Set = None, company: Company = None, csv: Csv = None) -> None:
+    """Print which projects a selection picks, and why, without running anything."""
+    from sim.selection import frame, overview, select, sentences
+
+    with _plainly():
+        plan, cases = load(file, set_ or (), companies=company or ())
+        _, cases, found = select(plan, cases)
+        if csv is not None:
+            frame(found).to_csv(csv, index=False)
+    if not found:
+        typer.echo(f"{plan.name}: no scenario has a 'selection'.", err=True)
+        raise typer.Exit(USER_ERROR)
+    console = Console()
+    for part in overview(found):
+        console.print(part, highlight=False)
+    for sentence in sentences(found, cases[0].world):
+        console.print(sentence, highlight=False)
+
+
+@app.command()
+def diff(
+    a: Annotated[Path, typer.Argument(metavar="A", help="An experiment, scenario, bundle of policies or mineral.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another of the same kind.")],
+    json: Annotated[bool, typer.Option("--json", help="Print the differences as JSON, for programs.")] = False,
+) -> None:
+    """Say what differs between two files, with all they inherit."""
+    from json import dumps
+
+    from sim.difference import difference, text
+
+    with _plainly():
+        found = difference(a, b)
+    typer.echo(dumps(found.plain(), indent=1, ensure_ascii=False) if json else text(found))
 
 
 @app.command()

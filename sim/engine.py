@@ -22,6 +22,7 @@ from sim.levers import Spending
 from sim.network import Network
 from sim.nodes.companies import company
 from sim.nodes.consumers import consumer
+from sim.nodes.expansion import expansion
 from sim.nodes.markets import Book, markets
 from sim.nodes.mines import mine
 from sim.nodes.processors import processor
@@ -165,6 +166,8 @@ def start_processes(world: World, running: list[tuple[Policy, Held]], book: Book
     env.process(_openings(world))
     for policy, held in running:
         env.process(policy.enact(world, held))
+    if world.network.world.supply_growth == "announced":
+        env.process(expansion(world))
     env.process(_update_lanes(world))
     env.process(hazards(world))
     for stage, rows in enumerate(world.network.process_rows):

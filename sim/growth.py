@@ -39,38 +39,29 @@ class Growth:
     paths : (path, review, replication) float
         One per material, for what is made of it; where demand is mixed, one more per material for its consumers and one
         per mineral, for companies.
+        Where supply does not follow demand (`announced`), the rows of what is made stay at one, and two more per
+        material end the array: what would be made if it did, and what exists, which `nodes.expansion` fills.
     of_buyer : (buyer,) int
-        The path that a buyer's need follows.
+        The path that a buyer's lanes follow; its need follows the same, or `rows_of_needs` where supply does not.
     """
 
     def __init__(self, network: Network, baseline: Baseline, path: str, calendar: Calendar, draws: Draws) -> None:
         self.network = network
         self.materials = len(network.materials)
         own, given = self._given(path, calendar, draws)
-        followed = self._followed()
+        followed = rows_of_needs(network)
         self.paths = self._made(own, given, followed, baseline)
         self.of_buyer = followed
         if self.paths is own:
             self.of_buyer = network.buyer_material
+        if network.world.supply_growth == "announced":
+            self._detach(own, given)
 
-    def _followed(self) -> NDArray[np.int64]:
-        """Return the row of `paths` that each buyer's need follows.
-
-        A plant follows what is made of its product, a consumer the users of its material, a company its mineral.
-        """
-        network, world = self.network, self.network.world
-        minerals = list(world.minerals)
-        followed = []
-        for row in network.buyers:
-            if row.kind != "processor":
-                followed.append(self.materials * (row.kind == "consumer") + network.material_index[row.material])
-                continue
-            process = world.processes[network.blueprint.facilities[row.owner].process]
-            if process.final is not None:
-                followed.append(2 * self.materials + minerals.index(process.final))
-            else:
-                followed.append(network.material_index[next(iter(process.outputs))])
-        return np.array(followed, dtype=np.int64)
+    def _detach(self, own: Array, given: Array) -> None:
+        """Lay the paths out so that needs alone follow demand, and what exists starts at one and waits to be filled."""
+        made, flat = self.paths[: self.materials], np.ones_like(own)
+        self.paths = np.concatenate([flat, given, made, flat])
+        self.of_buyer = len(self.paths) - self.materials + self.network.buyer_material
 
     def _given(self, path: str, calendar: Calendar, draws: Draws) -> tuple[Array, Array]:
         """Return the stated paths: per material; and per material for its consumers with, last, those of the minerals.
@@ -128,6 +119,31 @@ class Growth:
                 break
             mixed = True
         return paths if mixed else own
+
+
+def rows_of_needs(network: Network) -> NDArray[np.int64]:
+    """Return the row of `Growth.paths` that each buyer's need follows, (buyer,).
+
+    A plant follows what is made of its product, a consumer the users of its material, a company its mineral.
+    """
+    world, materials = network.world, len(network.materials)
+    minerals = list(world.minerals)
+    followed = []
+    for row in network.buyers:
+        if row.kind != "processor":
+            followed.append(materials * (row.kind == "consumer") + network.material_index[row.material])
+            continue
+        process = world.processes[network.blueprint.facilities[row.owner].process]
+        if process.final is not None:
+            followed.append(2 * materials + minerals.index(process.final))
+        else:
+            followed.append(network.material_index[next(iter(process.outputs))])
+    return np.array(followed, dtype=np.int64)
+
+
+def rows_now(network: Network, rows_of_lanes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows that needs follow, given those of lanes, which are the same unless supply is `announced`."""
+    return rows_of_needs(network) if network.world.supply_growth == "announced" else rows_of_lanes
 
 
 def _index(years: Mapping[int, schema.Number], calendar: Calendar, draws: Draws) -> Array:

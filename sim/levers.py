@@ -14,16 +14,20 @@ from numpy.typing import NDArray
 from sim.compiled import njit
 from sim.gates import Cap, Gates
 from sim.network import Index, Network
+from sim.offers import Bid, Mask, Offer, meet
 
 Array = NDArray[np.float64]
 
 
 NEUTRAL = {
-    **dict.fromkeys(("licence_cap", "gate_cap"), np.inf),
+    **dict.fromkeys(("licence_cap", "gate_cap", "limit"), np.inf),
     **dict.fromkeys(("licence_holder", "gate_holder"), -1),
     **dict.fromkeys(("risk", "wedge", "border_days", "border_share", "refused", "ramp"), 0.0),
     **dict.fromkeys(("release", "release_reserve", "release_lane", "fill", "fill_limit"), 0.0),
-    **dict.fromkeys(("open", "available", "demand"), 1.0),
+    "bypass": 0.0,
+    **dict.fromkeys(("open", "available", "demand", "recipe"), 1.0),
+    "floor": -np.inf,
+    "backed": 0.0,
 }
 """What each lever is while nobody holds it."""
 
@@ -56,6 +60,8 @@ class Levers:
         Number of the policy whose cap is the tightest; -1 for none.
     open : (lane, replication) float
         Share of the review in which the lane can be used.
+    bypass : (lane, replication) float
+        Share of what is closed that goes another way all the same; see `passable`.
     risk : (lane, replication) float
         Level of an announced or active control.
     border_days : (lane, replication) float, d
@@ -64,8 +70,16 @@ class Levers:
         Log cost since the start.
     available : (facility, replication) float
         Share of capacity that policies and hazards leave.
+    limit : (facility, replication) float, units of the process per day
+        Most that may be made, whatever the capacity; inf where nothing limits.
     demand : (buyer, replication) float
         Factor on requirement.
+    recipe : (buyer, replication) float
+        Factor on what plants take per unit of throughput.
+    floor : (supplier, replication) float
+        Log price below which the price that a plant goes by does not fall; -inf where nobody backs it.
+    backed : (supplier, replication) float, t/d
+        Sales that a plant may count on beside those in the market.
     ramp : (offtake, replication) float
     release : (supplier, replication) float, t per review
         What a stockpile offers; 0 while idle.
@@ -76,6 +90,8 @@ class Levers:
     fill : (buyer, replication) float, t per review
     fill_limit : (buyer, replication) float
         Log price above which a stockpile stops buying.
+    first : list of (group, sectors, (replication,) float)
+        Sectors of a group that are served before the others, in order, and for which share of the review.
     """
 
     def __init__(self, network: Network, gates: Gates, replications: int) -> None:
@@ -89,8 +105,11 @@ class Levers:
         self.gate_holder = np.empty((len(gates.gates), reps), dtype=np.int64)
         self.risk, self.wedge, self.open = (np.empty((lanes, reps)) for _ in range(3))
         self.border_days, self.border_share, self.refused = (np.empty((lanes, reps)) for _ in range(3))
+        self.bypass = np.empty((lanes, reps))
         self.available = np.empty((len(network.facilities), reps))
-        self.demand = np.empty((len(network.buyers), reps))
+        self.limit = np.empty((len(network.facilities), reps))
+        self.demand, self.recipe = (np.empty((len(network.buyers), reps)) for _ in range(2))
+        self.floor, self.backed = (np.empty((len(network.suppliers), reps)) for _ in range(2))
         self.ramp = np.empty((len(network.blueprint.offtakes), reps))
         self.release, self.release_reserve = (
             np.empty((len(network.suppliers), reps)),
@@ -102,6 +121,10 @@ class Levers:
             np.empty((len(network.buyers), reps)),
         )
         self.spending: list[Spending] = []
+        self.first: list[tuple[int, tuple[str, ...], Array]] = []
+        self._offers: dict[int, list[Offer]] = {}
+        self._bids: dict[int, list[Bid]] = {}
+        self._sought: dict[tuple[str, int], Mask] = {}
         self.held = set(NEUTRAL)
         self.drop()
 
@@ -110,6 +133,8 @@ class Levers:
         for name in self.held:
             getattr(self, name).fill(NEUTRAL[name])
         self.held.clear()
+        self.first = []
+        self._offers, self._bids, self._sought = {}, {}, {}
 
     def _hold(self, *names: str) -> None:
         self.held.update(names)
@@ -161,6 +186,15 @@ class Levers:
         self._hold("open")
         self.open[lanes] *= 1.0 - share
 
+    def go_round(self, lanes: Index, share: Array) -> None:
+        """Let a share (replication,) of what is closed on lanes go another way; several ways add up to all of it."""
+        self._hold("bypass")
+        self.bypass[lanes] = np.minimum(self.bypass[lanes] + share, 1.0)
+
+    def passable(self) -> Array:
+        """Return what of each lane can be used, (lane, replication): ``1 - (1 - open) (1 - bypass)``."""
+        return 1.0 - (1.0 - self.open) * (1.0 - self.bypass) if self.holds("bypass") else self.open
+
     def stop(self, facilities: Index, share: Array) -> None:
         """Take a share (replication,) of capacity out of facilities; several stops multiply."""
         self._hold("available")
@@ -171,36 +205,89 @@ class Levers:
         self._hold("available")
         self.available *= share
 
+    def limit_output(self, facilities: Index, amount: Array) -> None:
+        """Limit throughput, (facility, replication) units per day; of several limits the tightest counts."""
+        self._hold("limit")
+        self.limit[facilities] = np.minimum(self.limit[facilities], amount)
+
     def shift_demand(self, buyers: Index, factor: Array) -> None:
         """Multiply the requirement of buyers by a factor (buyer or 1, replication)."""
         self._hold("demand")
         self.demand[buyers] *= factor
+
+    def substitute(self, buyers: Index, factor: Array) -> None:
+        """Multiply what plants take per unit of throughput by a factor (buyer or 1, replication)."""
+        self._hold("recipe")
+        self.recipe[buyers] *= factor
+
+    def back_price(self, suppliers: Index, log_price: Array) -> None:
+        """Keep the price that plants go by at least at a log price (supplier or 1, replication)."""
+        self._hold("floor")
+        self.floor[suppliers] = np.maximum(self.floor[suppliers], log_price)
+
+    def back_sales(self, suppliers: Index, amount: Array) -> None:
+        """Let plants count on sales beside those in the market, (supplier or 1, replication) t/d."""
+        self._hold("backed")
+        self.backed[suppliers] += amount
 
     def open_offtake(self, offtake: int, level: Array) -> None:
         """Set how far an offtake has ramped up, (replication,) in [0, 1]."""
         self._hold("ramp")
         self.ramp[offtake] = np.maximum(self.ramp[offtake], level)
 
-    def offer(self, supplier: int, amount: Array, reserve: Array, lanes: Index, prior: Array) -> None:
+    def offer(
+        self, supplier: int, amount: Array, reserve: Array, lanes: Index, prior: Array, sought: Mask | None = None
+    ) -> Offer:
         """Offer stockpiled metal to the buyers at the end of lanes.
+
+        Several offers out of one stockpile, in whatever order: those whose price the market paid in the last review
+        stand together at the highest of their prices; where there is none, the cheapest stands alone.
 
         Parameters
         ----------
         amount : (replication,) float, t per review
         reserve : (replication,) float
             Log reserve price.
+        lanes : (lane,) int, ascending
         prior : (lane, replication) float, t/d
+        sought : (replication,) bool, optional
+            Where the market paid the reserve price in the last review; nowhere unless given.
         """
         self._hold("release", "release_reserve", "release_lane")
-        self.release[supplier] += amount
-        self.release_reserve[supplier] = np.where(amount > 0, reserve, self.release_reserve[supplier])
+        prior = np.array(np.broadcast_to(prior, (lanes.size, amount.size)))
+        fellows = self._offers.setdefault(supplier, [])
+        key, standing = ("release", supplier), (self.release[supplier], self.release_reserve[supplier])
+        joins, replaces, self._sought[key] = meet(*standing, self._sought.get(key), amount, reserve, sought, 1.0)
+        if fellows:
+            for other in fellows:
+                other.prior[:, replaces] = 0.0
+                self.release_lane[np.ix_(other.lanes, replaces)] = 0.0
+            prior[:, ~(joins | replaces)] = 0.0
         self.release_lane[lanes] += prior
+        fellows.append(Offer(lanes, prior, fellows))
+        return fellows[-1]
 
-    def buy(self, buyer: int, amount: Array, limit: Array) -> None:
-        """Let a stockpile buy up to an amount (replication,) t per review below a log price limit."""
+    def buy(self, buyer: int, amount: Array, limit: Array, sought: Mask | None = None) -> Bid:
+        """Let a stockpile buy up to an amount (replication,) t per review below a log price limit.
+
+        Several bids for one stockpile meet as offers do: those at or above the market together at the lowest of
+        their limits (``sought``), else the highest alone.
+        """
         self._hold("fill", "fill_limit")
-        self.fill[buyer] += amount
-        self.fill_limit[buyer] = np.where(amount > 0, limit, self.fill_limit[buyer])
+        fellows = self._bids.setdefault(buyer, [])
+        amount = np.array(amount)
+        key, standing = ("fill", buyer), (self.fill[buyer], self.fill_limit[buyer])
+        joins, replaces, self._sought[key] = meet(*standing, self._sought.get(key), amount, limit, sought, -1.0)
+        if fellows:
+            for other in fellows:
+                other.amount[replaces] = 0.0
+            amount[~(joins | replaces)] = 0.0
+        fellows.append(Bid(amount, fellows))
+        return fellows[-1]
+
+    def serve_first(self, group: int, sectors: tuple[str, ...], level: Array) -> None:
+        """Serve sectors of a group before the others, for a share (replication,) of the review."""
+        self.first.append((group, sectors, level))
 
     def spend(self, spending: Spending) -> None:
         """Record money spent by a policy."""

@@ -2,7 +2,8 @@
 
 A result is reported per mineral, material, country and sector. The sector is ``all``, or, where final
 consumers are the only buyers, one of their sectors: they share the stock, so that days, ratios and prices
-are those of all, and tonnes and money are a share (docs/model.md, section 9).
+are those of all, and tonnes and money are a share (docs/model.md, section 9). Where a policy prefers sectors,
+what they use and lack is their own (`sectors`); prices, cover and money stay those of all.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.config.schema import World
 from sim.engine import Block, Case
+from sim.sectors import sector_shares
 
 Array = NDArray[np.float64]
 
@@ -84,25 +85,34 @@ def block_metrics(case: Case, block: Block) -> tuple[tuple[Key, ...], dict[str, 
     mineral_of = {material: name for name, chain in case.world.minerals.items() for material in chain}
     keys, rows, shares = [], [], []
     for row, (material, country) in enumerate([*groups, *payers]):
-        sectors = {} if row >= len(groups) else sector_shares(case.world, block, material, country)
+        sectors = {} if row >= len(groups) else sector_shares(block.recorder.network, material, country)
         for sector, share in {"all": 1.0, **sectors}.items():
             keys.append(Key(mineral_of[material], material, country, sector))
             rows.append(row)
             shares.append(share)
     scale = np.array(shares)[:, None]
     found = {name: totals[name][rows] * (scale if name in SHARED else 1.0) for name in METRICS}
+    _preferred(block, keys, found)
     return tuple(keys), found
 
 
-def sector_shares(world: World, block: Block, material: str, country: str) -> dict[str, float]:
-    """Return the sectors of a group with their shares of use; none where a plant buys the material too."""
-    buyers = block.recorder.network.buyers
-    kinds = {row.kind for row in buyers if (row.material, row.place) == (material, country)}
-    if kinds - {"stockpile"} != {"consumer"}:
-        return {}
-    shares = {name: number.value for name, number in world.consumers[country][material].sectors.items()}
-    rest = 1.0 - sum(shares.values())
-    return {**shares, "other": rest} if rest > 1e-9 else shares
+def _preferred(block: Block, keys: list[Key], found: dict[str, Array]) -> None:
+    """Give sectors their own figures, in place, in the replications where a policy ever preferred any."""
+    start, end = block.disruption
+    place = {key[1:]: row for row, key in enumerate(keys)}
+    for number, group in block.recorder.sectors.followed.items():
+        own = {
+            "shortage_days": group.mean_short_days,
+            "unmet_t": group.by_sector(group.unmet),
+            "fill_rate": ratio(group.by_sector(group.used), group.by_sector(group.wanted)),
+            "longest_shortage_days": group.longest_of_any,
+            "time_to_survive_days": time_to_survive(group.first_short, start),
+            "time_to_recover_days": time_to_recover(group.last_short, end),
+        }
+        for name, values in own.items():
+            for s, sector in enumerate(group.names):
+                row = place[*block.recorder.network.groups[number], sector]
+                found[name][row] = np.where(group.touched, values[s], found[name][row])
 
 
 def _of_groups(block: Block, traced: bool) -> dict[str, Array]:

@@ -16,6 +16,7 @@ from sim.balance import Baseline
 from sim.calendar import Calendar
 from sim.compiled import njit
 from sim.network import Network
+from sim.sectors import Sectors, count_use
 from sim.sums import sum_by_supplier
 
 Array = NDArray[np.float64]
@@ -56,72 +57,6 @@ class Bins:
         if series == "price_pressure":
             return np.asarray(np.exp(-2.0 + (index + 0.5) * 0.01))
         return np.asarray((index + 0.5) * 0.5 if series == "days_of_cover" else index * 0.002)
-
-
-@njit(cache=True, error_model="numpy")
-def count_use(
-    rows: Index,
-    group: Index,
-    use: Array,
-    want: Array,
-    threshold: Array,
-    curtailed: Array,
-    destroyed: Array,
-    day: float,
-    review: float,
-    disruption_start: Array,
-    last_use: Array,
-    last_want: Array,
-    used: Array,
-    wanted: Array,
-    unmet: Array,
-    curtailed_total: Array,
-    destroyed_total: Array,
-    was_short: NDArray[np.bool_],
-    short_days: Array,
-    streak: Array,
-    longest: Array,
-    any_short: Array,
-    first_short: Array,
-    last_short: Array,
-) -> None:
-    """Add one review's use of some buyers to the totals, in place (docs/model.md, section 8).
-
-    Of the review in which a shelf runs empty only the days after that count, ``D (1 - use / want)``; every
-    following review below the threshold counts whole.
-
-    Parameters
-    ----------
-    rows : (row,) int
-    group : (buyer,) int
-    use, want, threshold, curtailed, destroyed : (row, replication) float, t
-    last_use and following : (buyer, replication); any_short, first_short, last_short : (group, replication)
-    """
-    for i in range(rows.size):
-        b = rows[i]
-        g = group[b]
-        for r in range(use.shape[1]):
-            amount, need = use[i, r], want[i, r]
-            last_use[b, r], last_want[b, r] = amount, need
-            used[b, r] += amount
-            wanted[b, r] += need
-            unmet[b, r] += max(need - amount, 0.0)
-            curtailed_total[b, r] += max(curtailed[i, r], 0.0)
-            destroyed_total[b, r] += max(destroyed[i, r], 0.0)
-            if not amount < threshold[i, r]:
-                was_short[b, r] = False
-                streak[b, r] = 0.0
-                continue
-            days = review if was_short[b, r] or need <= 0.0 else review * (1.0 - amount / need)
-            was_short[b, r] = True
-            short_days[b, r] += days
-            streak[b, r] += days
-            longest[b, r] = max(longest[b, r], streak[b, r])
-            onset = day + review - days
-            any_short[g, r] = min(any_short[g, r], onset)
-            if day + review > disruption_start[r]:
-                first_short[g, r] = min(first_short[g, r], max(onset, disruption_start[r]))
-                last_short[g, r] = max(last_short[g, r], day + review)
 
 
 @njit(cache=True, error_model="numpy")
@@ -212,6 +147,8 @@ class Recorder:
     bins : (series, group, review, replication) uint16
     sums : (series, group, review) float
         Sum over replications, for exact means.
+    sectors : Sectors
+        Use by sector, of groups that a policy follows.
     """
 
     def __init__(self, network: Network, baseline: Baseline, calendar: Calendar, replications: int) -> None:
@@ -246,6 +183,7 @@ class Recorder:
             "days_of_cover": np.full((groups, reps), np.inf),
         }
         self._signals |= {"fill_rate": np.ones((groups, reps)), "shortage": np.zeros((groups, reps))}
+        self.sectors = Sectors(network, self.weight, float(calendar.review))
         self._use = np.zeros((buyers, reps))
         self._want = np.zeros((buyers, reps))
 
@@ -299,6 +237,17 @@ class Recorder:
         for place, members in enumerate(groups):
             self.planned[members] += plan[place]
             self.not_built[members] += plan[place] - built[place]
+
+    def note_discount(self, rows: NDArray[np.int64], money: Array) -> None:
+        """Take what buyers saved against the market's price, (row, replication) USD, off their extra cost.
+
+        Parameters
+        ----------
+        rows : (row,) int
+            Buyer rows, none of them of a stockpile.
+        """
+        for row, saved in zip(rows, money, strict=True):
+            self.bill[self.group[row]] -= saved
 
     def close_review(
         self,

@@ -31,6 +31,8 @@ from sim.parts import code_version
 from sim.provenance import numbers_of
 from sim.recorder import Bins
 from sim.results import ANSWER, Results, check_place, config_hash, git_revision, replacing, versions, write_manifest
+from sim.selection import select, sentences, write_selection
+from sim.sweeps import write_sweep
 from sim.tables import KEPT, Merger
 
 
@@ -82,6 +84,7 @@ def run_study(path: Path | str, options: Options, console: Console) -> Results:
     """
     began = time.time()
     plan, cases = load(path, options)
+    plan, cases, picked = select(plan, cases)
     out = options.out or plan.root / "results" / plan.name
     check_place(out)
     workers = options.workers or os.cpu_count() or 1
@@ -98,8 +101,11 @@ def run_study(path: Path | str, options: Options, console: Console) -> Results:
     with replacing(out) as directory, console.status("Writing tables and figures"), drawing as pool:
         merger = Merger(plan, cases[0].calendar, _by_scenario(jobs, len(cases)))
         merger.write(directory)
+        write_sweep(directory, plan.resolved)
+        write_selection(directory, picked)
         about = manifest(plan, cases, options, merger)
         about |= {"workers": workers, "wall_seconds": round(time.time() - began, 3)}
+        about |= {"selection": list(sentences(picked, cases[0].world))} if picked else {}
         write_manifest(directory, about)
         (directory / ANSWER).write_text(answer(Results(directory)), encoding="utf-8")
         if options.figures:

@@ -400,8 +400,10 @@ def _words(words: Sequence[str], codes: NDArray[np.int32]) -> pa.DictionaryArray
 
 
 def _no_rows(name: str) -> pa.Table:
-    numbers = {"mean": pa.float64(), "date": pa.timestamp("ms"), "replication": pa.int32()}
-    return pa.schema([(c, numbers.get(c, pa.string())) for c in columns(name)]).empty_table()
+    """Return an empty table with the types that `_weekly` gives, so that later scenarios fit beneath it."""
+    numbers = {"mean": pa.float64(), "date": pa.timestamp("ms")}
+    words = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema([(column, numbers.get(column, words)) for column in columns(name)]).empty_table()
 
 
 class _Writer:

@@ -152,8 +152,8 @@ def stop(
 
 @njit(cache=True, error_model="numpy")
 def go_on(
-    ring: Array, held: Array, pipeline: Array, head: int, rows: Index, lanes: Index, free: NDArray[np.bool_], lane_buyer: Index,
-    in_transit: Array, in_hold: Array,
+    ring: Array, held: Array, pipeline: Array, head: int, rows: Index, lanes: Index, free: NDArray[np.bool_],
+    lane_buyer: Index, in_transit: Array, in_hold: Array,
 ) -> None:  # fmt: skip
     """Let held goods of some lanes go on, in the replications in which they are free."""
     slots = ring.shape[0]

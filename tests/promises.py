@@ -32,6 +32,9 @@ class Ledger:
             np.add.at(here, network.buyer_material, slot)
         for slot in stocks.returning:
             np.add.at(here, network.supplier_material, slot)
+        if stocks.tracked is not None:
+            for slot in stocks.tracked.held:
+                np.add.at(here, network.buyer_material[network.lane_buyer[stocks.tracked.lanes]], slot)
         moved = np.zeros_like(here)
         np.add.at(moved, network.supplier_material, stocks.made - stocks.left)
         np.add.at(moved, network.buyer_material, -stocks.used)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
 
+from tests import random_policies
 from tests.small_worlds import tree_of
 
 PLACES = ("CHN", "MYS", "JPN", "USA")
@@ -140,15 +142,43 @@ def _hazards(draw: Draw, processes: list[str]) -> dict[str, Any]:
 
 def policies_for(tree: dict[str, Any], draw: Draw) -> dict[str, dict[str, Any]]:
     """Return up to five policies that fit a world, with windows anywhere in its first year."""
-    makers = [
-        kind for kind in (_ban, _licence, _outage, _shift, _release, _build, _sourcing, _project) if draw(st.booleans())
-    ]
+    makers = (_ban, _licence, _outage, _shift, _release, _build, _sourcing, _project, *NEWER)
+    chosen = draw(st.lists(st.sampled_from(range(len(makers))), unique=True, max_size=5))
     found = {}
-    for i, make in enumerate(makers[:5]):
-        made = make(tree, draw)
+    for i, number in enumerate(chosen):
+        made = makers[number](tree, draw)
         if made is not None:
             found[f"measure_{i}"] = {**made, **NOTED}
-    return found
+    return {name: {**raw, **NOTED} for name, raw in random_policies.in_an_escalation(found, draw).items()}
+
+
+def _on_trade(make: Callable[..., dict[str, Any]], extras: bool = False) -> Callable[..., dict[str, Any] | None]:
+    def maker(tree: dict[str, Any], draw: Draw) -> dict[str, Any] | None:
+        trade = _exported(tree, draw)
+        if trade is None:
+            return None
+        raw = make(trade, draw, _window)
+        return random_policies.with_extras(raw, draw) if extras else raw
+
+    return maker
+
+
+def _on_world(make: Callable[..., dict[str, Any] | None]) -> Callable[..., dict[str, Any] | None]:
+    def maker(tree: dict[str, Any], draw: Draw) -> dict[str, Any] | None:
+        return make(tree, draw, _window)
+
+    return maker
+
+
+NEWER = (
+    _on_trade(random_policies.quota, extras=True),
+    _on_trade(random_policies.levy),
+    _on_trade(random_policies.route_closure),
+    _on_world(random_policies.production_limit),
+    _on_world(random_policies.country_shock),
+    _on_world(random_policies.priority),
+)
+"""Makers of the types in `random_policies`."""
 
 
 def _window(draw: Draw) -> dict[str, Any]:
@@ -188,7 +218,9 @@ def _ban(tree: dict[str, Any], draw: Draw) -> dict[str, Any] | None:
     return (
         None
         if trade is None
-        else {"type": "export_ban", **trade, "coverage": draw(st.sampled_from([0.4, 1])), **_window(draw)}
+        else random_policies.with_extras(
+            {"type": "export_ban", **trade, "coverage": draw(st.sampled_from([0.4, 1])), **_window(draw)}, draw
+        )
     )
 
 

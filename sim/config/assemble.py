@@ -19,14 +19,15 @@ from sim.config.explain import (
     PROVENANCE,
     RUN_SETTINGS,
     S,
+    annotation_at,
     find_near,
     listed,
     problems_of,
     unknown_key,
     validate_section,
 )
-from sim.config.merge import DEPTH, Draft, Setting, add_mineral, settings_of
-from sim.config.schema import ScenarioFile, Source
+from sim.config.merge import DEPTH, Draft, Setting, add_mineral, push_sources, settings_of
+from sim.config.schema import ScenarioFile, Source, World
 from sim.config.tree import COMMAND_LINE, Keys, Tree, mapping_or_empty, read_yaml, shown, split, stems
 from sim.errors import ConfigError, Problem, did_you_mean
 
@@ -102,9 +103,10 @@ class Loader:
         """
         world = Tree({**{part: {} for part in ("minerals", *DEPTH)}, "policies": {}})
         countries = self.read("configs/countries.yaml") or Tree()
-        allowed = ("countries", "blocs")
+        allowed = ("countries", "blocs", "governance")
         for key in allowed:
-            world.put((key,), countries.values.get(key, {}), countries.below((key,)))
+            given = push_sources(countries.values.get(key, {}), annotation_at(World, (key,)))
+            world.put((key,), given, countries.below((key,)))
         unknown = (key for key in countries.values if key not in allowed)
         self.problems += [countries.problem((key,), unknown_key(key, allowed)) for key in unknown]
         if (file := self._named(behaviour, ("configs/behaviour",), asked, ("behaviour",))) is not None:
@@ -162,10 +164,12 @@ class Loader:
 
     # -- scenarios --------------------------------------------------------------------------------------
 
-    def scenario(self, name: str, base: Tree, asked: Tree, stated: Keys) -> Draft | None:
+    def scenario(
+        self, name: str, base: Tree, asked: Tree, stated: Keys, folders: Sequence[str] = ("configs/scenarios",)
+    ) -> Draft | None:
         """Return a scenario on its base world: what it extends first, each file once, then its own."""
         lineage: dict[str, tuple[ScenarioFile, Tree]] = {}
-        if not self._collect(name, ("configs/scenarios",), asked, stated, (), lineage):
+        if not self._collect(name, folders, asked, stated, (), lineage):
             return None
         draft = Draft(name, base.copy())
         for record, tree in lineage.values():
@@ -210,6 +214,10 @@ class Loader:
         for name, raw in record.policies.items():
             new = name not in draft.policies and "source" not in raw and "source" in inherited
             draft.add_policy(("policies", name), {**inherited, **raw} if new else raw, tree)
+        for key, given in (("demand", record.demand), ("supply_growth", record.supply_growth)):
+            if given is not None:
+                draft.follow("demand_path" if key == "demand" else key, given, tree.below((key,)))
+        draft.selection = draft.selection if record.selection is None else (record.selection, tree)
         for setting in settings_of(tree):
             self.apply(setting, [draft])
 

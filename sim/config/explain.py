@@ -29,7 +29,7 @@ CHANGEABLE = (
 )  # fmt: skip
 """First parts of the addresses that a scenario, an experiment or ``--set`` may change."""
 
-RUN_SETTINGS = ("horizon", "demand", "switches")
+RUN_SETTINGS = ("horizon", "demand", "supply_growth", "switches")
 """First parts of the addresses of the experiment itself that ``--set`` may change."""
 
 

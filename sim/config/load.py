@@ -29,7 +29,7 @@ from sim.config.explain import (
     validate_section,
 )
 from sim.config.merge import Change, Draft, Setting, settings_of, spell_out_units
-from sim.config.schema import Experiment, Source, World, fields_of, iter_numbers, stamp
+from sim.config.schema import Experiment, Selection, Source, World, fields_of, iter_numbers, stamp
 from sim.config.tree import (
     COMMAND_LINE,
     Origin,
@@ -89,6 +89,8 @@ class Scenario:
         What differs from the base world and from inherited policies.
     tree : Tree
         Resolved values of the world, and of the policies under ``policies``.
+    selection : (Selection, Tree) or None
+        How projects are picked, and the file that says so.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Scenario:
     policies: dict[str, dict[str, Any]]
     changes: tuple[Change, ...]
     tree: Tree
+    selection: tuple[Selection, Tree] | None = None
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,8 @@ def load_plan(
     _set_run(tree, settings, loader, {"replications": replications, "seed": seed})
     minerals, scenarios = _texts(tree.values.get("world")), _texts(tree.values.get("scenarios"))
     base = loader.base(minerals, str(tree.values.get("behaviour", "default")), tree)
+    if tree.values.get("supply_growth") == "announced":
+        base.put(("supply_growth",), "announced", tree.below(("supply_growth",)))
     named = _texts(tree.values.get("companies"))
     laid = loader.lay_over(base, named, tree, companies)
     if laid:
@@ -178,6 +183,9 @@ def load_plan(
         tree.values["focus"] = {"countries": list(base.values["consumers"])}
     sources, experiment = loader.sources, loader.validate(Experiment, tree.values, tree)
     drafts = _drafts(loader, tree, base, scenarios, settings)
+    if experiment is not None and experiment.selection is not None:
+        for draft in drafts:
+            draft.selection = draft.selection or (experiment.selection, tree)
     finished = _finish_scenarios(loader, drafts or [Draft("", base.copy())])
     if experiment is not None:
         policies = {draft.name: tuple(draft.policies) for draft in drafts}
@@ -228,7 +236,7 @@ def _set_run(tree: Tree, settings: Sequence[Setting], loader: Loader, options: M
         keys = split(setting.address)
         if keys[0] not in RUN_SETTINGS:
             continue
-        whole = keys[0] == "demand"  # one value; the others are sections
+        whole = keys[0] in ("demand", "supply_growth")  # one value; the others are sections
         known = () if whole else tuple(fields_of(annotation_at(Experiment, keys[:1])))
         if keys[1:] and keys[1] not in known:
             loader.problems.append(setting.problem(unknown_part(keys, 1, known)))
@@ -297,6 +305,7 @@ def _scenario(draft: Draft, world: World) -> Scenario:
         policies=draft.policies,
         changes=tuple(draft.changes),
         tree=draft.tree,
+        selection=draft.selection,
     )
 
 

@@ -23,7 +23,7 @@ from sim.config.explain import (
     unknown_key,
     words_of,
 )
-from sim.config.schema import NUMBER_KEYS, Hazards, MineralFile, World, fields_of
+from sim.config.schema import NUMBER_KEYS, Hazards, MineralFile, Selection, World, fields_of
 from sim.config.tree import Keys, Origin, Tree, mapping_or_empty, shown, split
 from sim.errors import Problem
 from sim.units import read_quantity
@@ -247,6 +247,7 @@ class Draft:
     question: str = ""
     counterfactual: bool = False
     changes: list[Change] = field(default_factory=list)
+    selection: tuple[Selection, Tree] | None = None
 
     @property
     def policies(self) -> dict[str, Any]:
@@ -281,6 +282,10 @@ class Draft:
         annotation = Any if keys[0] == "policies" else annotation_at(World, keys)
         new = as_assumption(old, push_sources(setting.value, annotation), annotation, setting.place.file)
         self._put(keys, old, new, setting.origin)
+
+    def follow(self, key: str, value: str, origin: dict[Keys, Origin]) -> None:
+        """Let the world follow another demand path, or let supply grow in another way."""
+        self._put((key,), self.tree.get((key,)), value, origin)
 
     def add_policy(self, keys: Keys, raw: Any, file: Tree) -> None:
         """Merge a policy, or a part of one, key by key; numbers, scalars and lists replace whole."""

@@ -18,6 +18,8 @@ from pydantic.fields import FieldInfo
 from sim.errors import did_you_mean
 from sim.units import read_quantity
 
+SupplyGrowth = Literal["matched", "announced"]
+
 Distribution = Literal["triangular", "uniform", "loguniform"]
 
 NUMBER_KEYS = ("value", "low", "high", "dist", "source", "year", "note")
@@ -279,6 +281,15 @@ class Process(Section):
     final: str | None = Field(
         None, description="what it makes leaves the chain, by a plan that follows the demand paths of this mineral"
     )
+    recycles: str | None = Field(
+        None, description="material whose past use is its feed: where supply does not follow demand, it follows that"
+    )
+    lead_time: Days | None = Field(
+        None, description="from the decision to first output of new capacity; from `behaviour.expansion` unless given"
+    )
+    under_way: Ratio | None = Field(
+        None, description="capacity being built at the start, growth a year; from `behaviour.expansion` unless given"
+    )
 
 
 class Facility(Section):
@@ -421,6 +432,19 @@ class MineralFile(Section):
     demand: dict[str, DemandPath] = Field(default_factory=dict, description="path name -> path")
 
 
+class Expansion(Section):
+    """How capacity grows where it does not follow demand by itself (``supply_growth: announced``)."""
+
+    starts: Ratio = Field(description="g: share of capacity started a year for each unit of log price above the hurdle")
+    hurdle: Positive = Field(description="c_h: log price above which building pays")
+    memory: Days = Field(description="time over which investors smooth the price")
+    plant_lead_time: Days = Field(description="from the decision to first output of a plant")
+    mine_lead_time: Days = Field(description="from the decision to first output of a mine")
+    under_way: Ratio = Field(description="capacity being built at the start, as growth a year for the lead time")
+    host_growth: Ratio = Field(description="growth a year of by-products whose host is not simulated")
+    scrap_age: Days = Field(description="time over which what recyclers get follows use")
+
+
 class Behaviour(Section):
     """How buyers and sellers behave (docs/model.md, table of parameters)."""
 
@@ -456,6 +480,7 @@ class Behaviour(Section):
     )
     class_shares: tuple[float, ...] = Field(description="cover classes: share of use of each")
     class_covers: tuple[float, ...] = Field(description="cover classes: cover of each over the mean")
+    expansion: Expansion | None = Field(None, description="needed where supply_growth is 'announced'")
 
 
 class World(Section):
@@ -471,9 +496,12 @@ class World(Section):
     transit: dict[str, TransitRule]
     hazards: Hazards = Field(default_factory=Hazards)
     demand: dict[str, dict[str, DemandPath]] = Field(description="path name -> mineral -> path")
+    demand_path: str | None = Field(None, description="path of this scenario, if it is not that of the experiment")
+    supply_growth: SupplyGrowth = "matched"
     behaviour: Behaviour
     countries: dict[str, str] = Field(description="code -> name")
     blocs: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    governance: dict[str, dict[str, Real]] = Field(default_factory=dict, description="indicator -> country -> score")
 
 
 class Horizon(Section):
@@ -492,6 +520,21 @@ class Switches(Section):
     uncertainty: bool = Field(True, description="draw ranges; off: central values everywhere")
 
 
+class Selection(Section):
+    """Which projects are picked under a budget before a run, and by what measure."""
+
+    budget: Money = Field(description="most that may be spent on candidates")
+    beneficiaries: Names = Field(alias="for", description="countries or blocs whose supply gap counts")
+    against: Names = Field(description="countries or blocs that goods should not come from, directly or upstream")
+    by: dt.date | None = Field(None, description="until when tonnes count; the end of the horizon unless given")
+    candidates: Names = Field(description="policies that are projects; those not picked are left out")
+    public_only: bool = Field(True, description="whether the budget is of public money alone, or of all investment")
+    materials: Names = Field((), description="where the gap is counted; in all that end users buy unless given")
+    weigh: Literal["value", "tonnes", "need"] = Field(
+        "value", description="tonnes of several materials add up by normal price, by weight, or as shares of each gap"
+    )
+
+
 class Experiment(Section):
     """A set of scenarios run on one world with one seed."""
 
@@ -502,7 +545,9 @@ class Experiment(Section):
     behaviour: str = Field("default", description="file of configs/behaviour")
     horizon: Horizon
     demand: str = Field("flat", description="demand path, or 'flat'")
-    supply_growth: Literal["matched"] = "matched"
+    supply_growth: SupplyGrowth = Field(
+        "matched", description="capacity follows demand, or is what is announced and what prices let people build"
+    )
     replications: int = Field(gt=0)
     seed: int = Field(ge=0)
     independent_of: str | None = Field(
@@ -517,6 +562,7 @@ class Experiment(Section):
     switches: Switches = Field(default_factory=Switches)
     change: dict[str, Any] = Field(default_factory=dict, description="address: new value, for all scenarios")
     sweep: dict[str, list[Any]] = Field(default_factory=dict, description="address: values; one scenario per value")
+    selection: Selection | None = Field(None, description="projects picked under a budget, before the run")
 
 
 class Focus(Section):
@@ -535,6 +581,9 @@ class ScenarioFile(Section):
     extends: Names = ()
     change: dict[str, Any] = Field(default_factory=dict)
     policies: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    demand: str | None = Field(None, description="demand path, or 'flat'; that of the experiment unless given")
+    supply_growth: SupplyGrowth | None = Field(None, description="that of the experiment unless given")
+    selection: Selection | None = Field(None, description="projects picked under a budget, before the run")
 
 
 Experiment.model_rebuild()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.calendar import Phase
+from sim.growth import rows_now
 from sim.network import ProcessRows
 from sim.nodes.consumers import noise_path
 from sim.nodes.processors import Recipe
@@ -26,7 +27,7 @@ def company(world: World, rows: ProcessRows, stage: int) -> Steps:
     habits, step = world.habits, float(world.step)
     recipe = Recipe(world, rows)
     base = world.baseline.throughput[rows.facility]
-    path = world.grown_buyer[rows.inputs[0, :, 0]]
+    path = rows_now(world.network, world.grown_buyer)[rows.inputs[0, :, 0]]
     noise = np.zeros((world.calendar.reviews, *base.shape))
     if world.switches.noise:
         for place, facility in enumerate(rows.facility):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sim.calendar import Phase
 from sim.compiled import exponential, njit
 from sim.draws import Draws
+from sim.growth import rows_now
 from sim.world import Steps, World
 
 Array = NDArray[np.float64]
@@ -59,7 +60,7 @@ class Users:
             if row.kind == "consumer" and row.material == material
         ]
         self.rows = np.array([i for i, _ in owners], dtype=np.int64)
-        self.path = world.grown_buyer[self.rows]
+        self.path = rows_now(network, world.grown_buyer)[self.rows]
         shape = (self.rows.size, world.draws.replications)
         self.scratch = tuple(np.empty(shape) for _ in range(5))
         countries = list(dict.fromkeys(owner for _, owner in owners))
@@ -104,6 +105,11 @@ class Users:
         use, want, least, curtailed, destroyed = self.scratch
         world.stocks.use(self.rows, use)
         world.recorder.note_use(self.rows, use, want, least, curtailed, destroyed, world.day)
+        if world.recorder.sectors.followed:
+            world.recorder.sectors.note_use(
+                self.rows, use, want, least, curtailed, destroyed, world.stocks.buyer, world.levers.first, world.day,
+                world.recorder.disruption_start,
+            )  # fmt: skip
 
 
 @njit(cache=True, error_model="numpy")

@@ -184,7 +184,7 @@ class Book:
             world.beliefs.relation,
             growth,
             world.lane_scale,
-            levers.open,
+            levers.passable(),
             levers.release_lane,
             world.network.lane_buyer,
             self.step,

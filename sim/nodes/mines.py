@@ -31,7 +31,7 @@ def mine(world: World, rows: ProcessRows, stage: int) -> Steps:
         works.look()
         if by_product:
             most = works.limit if host is None else works.limit * host.index()
-            throughput = most * works.utilisation
+            throughput = works.permitted(most * works.utilisation)
         else:
             most = throughput = works.wanted()
         world.beliefs.wanted[rows.facility] = most
@@ -59,10 +59,20 @@ class Host:
         near = {c: [i for i in hosts if facilities[network.facilities[i]].country == c] for c in set(countries)}
         self.members = [np.array(near[country] or hosts, dtype=np.int64) for country in countries]
         self.normal = np.array([sum_rows(world.baseline.throughput[members]) for members in self.members])
+        self.announced = network.world.supply_growth == "announced"
+
+    def usual(self) -> Array:
+        """Return what hosts usually make with what was built since the start, (member, replication)."""
+        world = self.world
+        usual = world.baseline.throughput + world.plant_capacity * world.baseline.utilisation
+        return np.array([sum_rows(usual[members]) for members in self.members])
 
     def index(self) -> Array:
         """Return output now over normal output with growth, (member, replication); 1 where nothing is normal."""
         world = self.world
         now = np.array([sum_rows(world.throughput[members]) for members in self.members])
-        usual = self.normal * world.growth_now[self.product]
+        if self.announced:
+            usual = self.usual()
+        else:
+            usual = self.normal * world.growth_now[self.product]
         return np.divide(now, usual, out=np.ones_like(now), where=usual > 0)

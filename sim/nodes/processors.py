@@ -71,7 +71,7 @@ class Recipe:
         run_plants(
             rows.inputs,
             self.class_share,
-            world.baseline.taken,
+            world.baseline.taken * world.levers.recipe if world.levers.holds("recipe") else world.baseline.taken,
             world.baseline.thrift,
             world.stocks.buyer,
             wanted,
@@ -154,7 +154,7 @@ def run_plants(
         Buyer rows.
     class_share : (class,) float
     taken, thrift, stock, price, price_smooth, demand : (buyer, replication) float
-        `taken` includes the class share; `demand` is a factor held by policies.
+        `taken` includes the class share and what policies substitute; `demand` is a factor that they hold.
     wanted, usual : (member, replication) float, units per day
         What members would make, and usually do: they buy for at least `IDLE_SHARE` of that.
     kept_share : float

@@ -52,14 +52,37 @@ class Works:
         )  # fmt: skip
 
     def wanted(self) -> Array:
-        """Return what members would make if inputs allowed, (member, replication), units per day; after `look`."""
+        """Return what members would make if inputs allowed, (member, replication), units per day; after `look`.
+
+        What they wish to make, as far as a production limit lets them.
+        """
         world, rows = self.world, self.rows
         beliefs, habits, base = world.beliefs, world.habits, world.baseline
-        return wish(
-            rows.outputs, base.made, base.supplier_cover, self.price, beliefs.sales, world.stocks.supplier,
-            beliefs.shadow, beliefs.shadow_smooth, beliefs.input_cost, beliefs.caution, self.usual, self.limit,
+        sales, shadow, shadow_smooth = self._seen()
+        wished = wish(
+            rows.outputs, base.made, base.supplier_cover, self.price, sales, world.stocks.supplier,
+            shadow, shadow_smooth, beliefs.input_cost, beliefs.caution, self.usual, self.limit,
             habits.eps_s, habits.T_s, habits.phi_s, float(world.step), self.wish,
         )  # fmt: skip
+        return self.permitted(wished)
+
+    def _seen(self) -> tuple[Array, Array, Array]:
+        """Return sales and log price, now and smoothed, that members go by, (supplier, replication): see `levers`.
+
+        Where a floor backs the price, the stock gap of joint products, read off today's price without input cost and
+        caution, falls no lower than at the floor; a floor above the normal price fills no shelf.
+        """
+        beliefs, levers = self.world.beliefs, self.world.levers
+        sales = beliefs.sales + levers.backed if levers.holds("backed") else beliefs.sales
+        if not levers.holds("floor"):
+            return sales, beliefs.shadow, beliefs.shadow_smooth
+        steady = np.minimum(levers.floor, 0.0) + beliefs.input_cost + beliefs.caution
+        return sales, np.maximum(beliefs.shadow, steady), np.maximum(beliefs.shadow_smooth, levers.floor)
+
+    def permitted(self, throughput: Array) -> Array:
+        """Return what of a throughput, (member, replication), production limits let members make."""
+        levers = self.world.levers
+        return np.minimum(throughput, levers.limit[self.rows.facility]) if levers.holds("limit") else throughput
 
     def put_out(self, throughput: Array) -> None:
         """Move output into stock; a joint or by-product that piles up is partly left unrecovered.

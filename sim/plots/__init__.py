@@ -1,7 +1,8 @@
 """Figures of a run, drawn from its saved results; matplotlib is imported only here.
 
 Each file draws one kind of figure, which answers one question: `price` (fan charts), `shortage` (how shortage days
-are spread), `effect` (paired differences), `cover` (days of cover) and `attribution` (causes of prices).
+are spread), `effect` (paired differences), `sweep` (a metric against a swept value), `cover` (days of cover),
+`attribution` (causes of prices) and `timeline` (what happened when).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from sim.plots.price import draw_price
 from sim.plots.saved import Saved
 from sim.plots.shortage import draw_shortage
 from sim.plots.style import RC, save
+from sim.plots.sweep import draw_sweep, swept
+from sim.plots.timeline import draw_timeline
 
 
 def draw_all(directory: Path) -> list[Path]:
@@ -54,11 +57,16 @@ def figures(saved: Saved) -> dict[str, Callable[[], Figure]]:
     found["shortage_days"] = partial(draw_shortage, saved)
     for reference in saved.references:
         found[f"policy_effect_against_{reference}"] = partial(draw_effect, saved, reference)
+    for address in swept(saved):
+        for material in saved.materials:
+            found[f"sweep_{address.replace('.', '_')}_{material}"] = partial(draw_sweep, saved, address, material)
     for material in saved.materials:
         found[f"days_of_cover_{material}"] = partial(draw_cover, saved, material)
         # Prices in the countries in focus differ little in their causes: one of them tells the story.
         for country in [c for c in saved.focus if c in saved.buyers(material)][:1]:
             found[f"price_attribution_{material}_{country}"] = partial(draw_attribution, saved, material, country)
+    if (saved.timeline["share"] > 0).any():
+        found["policy_timeline"] = partial(draw_timeline, saved)
     return found
 
 

@@ -247,9 +247,11 @@ def day_numbers(dates: Iterable[Any]) -> Array:
 
 
 def year_axis(axes: Axes, start: pd.Timestamp, end: pd.Timestamp, every: int = 1) -> None:
-    """Put a tick at each new year, with the year written in the middle of it."""
+    """Put a tick at each new year, with the year written in the middle of it; in a long run every fifth."""
     axes.set_xlim(day_number(start), day_number(end))
-    new_years = [pd.Timestamp(year, 1, 1) for year in range(start.year, end.year + 1)]
+    long = end.year - start.year > 12
+    every = max(every, 5) if long else every
+    new_years = [pd.Timestamp(year, 1, 1) for year in range(start.year, end.year + 1) if not long or year % every == 0]
     middles = [pd.Timestamp(year, 7, 2) for year in range(start.year, end.year + 1) if year % every == 0]
     # Fixed places: date locators would work them out again at every drawing of every panel.
     axes.set_xticks(day_numbers(day for day in new_years if start <= day <= end), [])

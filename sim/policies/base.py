@@ -213,8 +213,8 @@ class LaneMeasure(Policy):
     transshipment: Transshipment | None = Field(None, description="what goes round it through third countries")
     under_way: Literal["deliver", "hold", "divert", "return"] = Field(
         "deliver",
-        description="covered goods that have left but not arrived when it enters into force are delivered, held until it "
-        "ends, sold to the seller's other buyers, or sent back",
+        description="covered goods that have left but not arrived when it enters into force are delivered, held until "
+        "it ends, sold to the seller's other buyers, or sent back",
     )
 
     def lanes(self, network: Network) -> NDArray[np.int64]:

@@ -15,7 +15,6 @@ MOST_LINES = 400
 LONGER = {
     "market/equilibrium.py": "the kernel, its equations beside it",
     "config/schema.py": "one record per section of a file",
-    "answer.py": "sentences of the answer",
     "tables.py": "one table per saved file",
     "nodes/markets.py": "one review of the markets, step by step",
 }

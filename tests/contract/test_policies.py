@@ -10,7 +10,7 @@ import pytest
 from sim.config.schema import Section
 from sim.errors import ConfigError
 from sim.policies import REGISTRY, Policy
-from tests.examples import ACTS_THROUGH_OTHERS, EXAMPLES, FULL_WORLD, ON, example
+from tests.examples import ACTS_THROUGH_OTHERS, ADDS_ROWS, EXAMPLES, FULL_WORLD, ON, example
 from tests.probe import Array, everything, run_block, tiny_case, watch
 from tests.promises import Promises
 
@@ -57,15 +57,16 @@ def test_outside_the_horizon_it_leaves_no_trace(kind: str, without: dict[str, Ar
         if name == "causes":
             other = other[:, : value.shape[1]]
         if other.shape != value.shape:
-            assert kind == "project_of_interest", name  # rows of its own, at the end of their market
+            assert kind in ADDS_ROWS, name  # rows of its own, at the end of their market
             continue
         assert (value == other).all(), name
 
 
-def test_rows_of_a_plant_that_never_opens_leave_the_others_alone(without: dict[str, Array]) -> None:
+@pytest.mark.parametrize("kind", sorted(ADDS_ROWS))
+def test_rows_of_a_plant_that_never_opens_leave_the_others_alone(kind: str, without: dict[str, Array]) -> None:
     """The same for the rows that a project adds: those of the groups that were there are unchanged."""
     calm = run_block(tiny_case(files=FULL_WORLD, overrides=ON), 1, 0, REPLICATIONS).recorder
-    more = run_block(case_with(example("project_of_interest", start="2035-01-01")), 1, 0, REPLICATIONS).recorder
+    more = run_block(case_with(example(kind, start="2035-01-01")), 1, 0, REPLICATIONS).recorder
     places = [more.network.groups.index(group) for group in calm.network.groups]
     for name in ("price_sum", "price_peak", "bill", "min_cover", "any_short"):
         assert (getattr(calm, name) == getattr(more, name)[places]).all(), name

@@ -3,8 +3,10 @@
 import pytest
 from rich.console import Console
 
-from sim.answer import Estimate, Facts, _change, _money, _no_difference, _usd, answer, short_answer, tables
+from sim.answer import _change, answer, short_answer, tables
+from sim.facts import Estimate, Facts
 from sim.results import Results
+from sim.wording import money, no_difference, usd
 from tests.small_run import run_small, small_results
 
 
@@ -70,7 +72,7 @@ def test_tables_show_every_scenario_and_country():
     ],
 )
 def test_no_difference_is_told_honestly(estimate, said):
-    assert _no_difference(estimate, 0.05) == said
+    assert no_difference(estimate, 0.05) == said
 
 
 class Pair:
@@ -102,13 +104,13 @@ def test_a_difference_is_told_with_its_direction_and_interval():
     ("amount", "said"),
     [(1.5e9, "USD 1.50 billion"), (-2e6, "-USD 2.00 million"), (300.0, "USD 300"), (0.0, "USD 0.00")],
 )
-def test_money(amount, said):
-    assert _usd(amount) == said
+def testmoney(amount, said):
+    assert usd(amount) == said
 
 
 def test_money_has_its_interval():
-    assert _money(Estimate(8.05e8, 7.77e8, 8.33e8)) == "USD 805 million (777 to 833 million)"
-    assert _money(Estimate(5e6, 5e6, 5e6)) == "USD 5.00 million"
+    assert money(Estimate(8.05e8, 7.77e8, 8.33e8)) == "USD 805 million (777 to 833 million)"
+    assert money(Estimate(5e6, 5e6, 5e6)) == "USD 5.00 million"
 
 
 def test_small_numbers_keep_no_sign_and_no_false_zero():

@@ -1,5 +1,6 @@
 """The command line: what it takes, what it prints, and one plain message for what is wrong."""
 
+import json
 import os
 import signal
 import subprocess
@@ -62,6 +63,57 @@ def test_describe_shows_who_makes_uses_and_holds_what(experiment):
 def test_describe_shows_who_leads_each_stage_and_what_is_left_without_it(experiment):
     done = call("describe", experiment)
     assert "left without the largest" in done.output and "HHI by owner" in done.output
+
+
+def test_diff_says_what_differs_and_can_say_it_to_programs(experiment, tmp_path):
+    scenarios = tmp_path / "configs" / "scenarios"
+    done = call("diff", scenarios / "baseline.yaml", scenarios / "what_if.yaml")
+    assert done.exit_code == 0, done.output
+    assert "only in B  The ban (export ban, from China, of tin ore, from 2025-01-15)" in done.output
+    plain = json.loads(call("diff", "--json", scenarios / "baseline.yaml", scenarios / "what_if.yaml").output)
+    assert [each["address"] for each in plain["differences"]] == ["title", "policies.ban", "policies.release"]
+    wrong = call("diff", experiment, scenarios / "what_if.yaml")
+    assert wrong.exit_code == USER_ERROR and "Compare two files of one kind" in wrong.output
+
+
+def test_what_is_set_is_named_in_the_answer_with_the_scenarios_that_have_it(experiment, tmp_path):
+    words = ["--set", "policies.ban.coverage=0.5", "--set", "behaviour.theta=0.2", *SET]
+    done = call("run", experiment, "--replications", 2, "--workers", 1, "--no-figures", *words)
+    assert done.exit_code == 0, done.output
+    results = Results.load(tmp_path / "results" / "tiny")
+    assert (
+        "- `policies.ban.coverage`: not given -> 0.5, in What if; the other scenario does not have it" in results.answer
+    )
+    assert "- `behaviour.theta`: 0.15 -> 0.2, in all scenarios" in results.answer
+    assert "- `horizon.end`: 2025-12-31, of the run itself" in results.answer
+    assert results.manifest["changes"]["baseline"] != results.manifest["changes"]["what_if"]
+    assert any("policies.ban.coverage" in change for change in results.manifest["changes"]["what_if"])
+
+
+def test_what_is_set_is_an_assumption_whatever_the_source_of_its_policy(experiment, tmp_path):
+    file = tmp_path / "configs" / "scenarios" / "what_if.yaml"
+    file.write_text(file.read_text().replace("source: assumption", "source: survey", 1))
+    table = tmp_path / "numbers.csv"
+    done = call("sources", experiment, "--csv", table, "--set", "policies.ban.coverage=0.5")
+    assert done.exit_code == 0, done.output
+    lines = pd.read_csv(table).set_index("address")
+    assert lines.loc["policies.ban.coverage", "source"] == "assumption"
+    assert lines.loc["policies.ban.coverage", "note"] == "set by command line"
+    assert lines.loc["policies.ban.start", "source"] == "survey"
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("policies.bann.coverage=0.5", "No scenario here has such a policy. Did you mean 'ban'?"),
+        ("policies.ban.coverge=0.5", "unknown key 'coverge'. Did you mean 'coverage'?"),
+        ("policies.ban=0.5", "A policy is a mapping; name one value in it."),
+        ("policies.ban.coverage=2", "policies.ban.coverage"),
+    ],
+)
+def test_a_policy_key_that_cannot_be_set_is_refused(experiment, setting, said):
+    done = call("validate", experiment, "--set", setting)
+    assert done.exit_code == USER_ERROR and said in done.output
 
 
 def test_sources_prints_every_number_with_its_grade(experiment, tmp_path):

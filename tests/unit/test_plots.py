@@ -18,6 +18,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from sim.errors import ResultsError
+from sim.happened import Event, histories
 from sim.plots import draw_all, figures
 from sim.plots.attribution import OTHER, cause_tables, draw_attribution
 from sim.plots.cover import draw_cover
@@ -26,7 +27,8 @@ from sim.plots.events import Label, _what, concerns, marks
 from sim.plots.price import draw_price
 from sim.plots.saved import Saved, in_words, listed
 from sim.plots.shortage import draw_shortage, share_of_runs
-from sim.plots.style import RC, SCENARIO_COLOURS, dark, note_columns, save
+from sim.plots.style import RC, SCENARIO_COLOURS, dark, day_number, note_columns, save
+from sim.plots.timeline import draw_timeline
 
 SCENARIOS = {
     "baseline": ("No controls", False),
@@ -255,10 +257,11 @@ def draw_kinds(saved: Saved) -> dict[str, Figure]:
         "attribution": draw_attribution(saved, "magnets", "JPN"),
         "shortage": draw_shortage(saved),
         "effect": draw_effect(saved, "baseline"),
+        "timeline": draw_timeline(saved),
     }
 
 
-@pytest.mark.parametrize("kind", ["price", "cover", "attribution", "shortage", "effect"])
+@pytest.mark.parametrize("kind", ["price", "cover", "attribution", "shortage", "effect", "timeline"])
 class TestEveryFigure:
     def test_shows_every_scenario_by_its_title(self, drawn: dict[str, Figure], kind: str) -> None:
         text = words(drawn[kind])
@@ -425,6 +428,55 @@ def test_scenarios_that_add_to_a_reference_stand_apart(saved: Saved) -> None:
     assert "measures added to" in text and "other scenarios" in text
 
 
+# -- timeline -------------------------------------------------------------------------------------------
+
+
+def test_what_is_the_same_in_several_scenarios_is_one_row(saved: Saved) -> None:
+    found = histories(saved.results.timeline, saved.resolved["scenarios"])
+    april = [row for row in found if row.policy == "april_licence"]
+    assert [row.scenarios for row in april] == [tuple(SCENARIOS)[1:]]
+    october = [row for row in found if row.policy == "october_tightening"]
+    assert [row.scenarios for row in october] == [("controls_suspended",), tuple(SCENARIOS)[2:]]
+    assert "never" not in {event.name for row in found for event in row.events}
+
+
+def test_events_keep_their_range_and_share() -> None:
+    rows = [
+        ("s", "p", "A plant", "first output", "2027-01-01", "2027-06-01", "2028-02-01", 0.7),
+        ("s", "p", "A plant", "announced", "2025-10-28", "2025-10-28", "2025-10-28", 1.0),
+    ]
+    frame = pd.DataFrame(rows, columns=["scenario", "policy", "title", "event", "p05", "p50", "p95", "share"])
+    (found,) = histories(frame, {"s": {"policies": {"p": {"type": "project_of_interest"}}}})
+    assert [event.name for event in found.events] == ["announced", "first output"]
+    assert found.events[1].when == "2027-06-01 (2027-01-01 to 2028-02-01)" and found.events[1].of_runs == "70 %"
+    assert found.events[0].when == "2025-10-28" and found.type == "project_of_interest"
+
+
+@pytest.mark.parametrize(("share", "said"), [(1.0, "100 %"), (0.999, "99 %"), (0.001, "<1 %"), (0.5, "50 %")])
+def test_the_share_of_an_event_is_never_rounded_to_none_or_all(share: float, said: str) -> None:
+    day = pd.Timestamp(2025, 1, 1)
+    assert Event("ends", day, day, day, share).of_runs == said
+
+
+def test_timeline_draws_bars_from_announcement_to_force_and_the_range_of_dates(saved: Saved) -> None:
+    figure = draw_timeline(saved)
+    axes = figure.axes[0]
+    bars = [(bar.get_x(), bar.get_x() + bar.get_width(), bar.get_alpha()) for bar in axes.patches if bar.get_alpha()]
+    announced, start = (day_number(pd.Timestamp(day)) for day in ("2025-10-09", "2025-12-01"))
+    assert (announced, start, 0.28) in bars and any(bar[0] == start and bar[2] == 0.85 for bar in bars)
+    ends = [day_number(pd.Timestamp(day)) for day in ("2027-01-01", "2028-02-01")]
+    assert any(list(line.get_xdata()) == ends for line in axes.get_lines())
+    text = words(figure)
+    for said in ("first output: 80 %", "first output: 1 %", "withdrawn before it began", *POLICIES.values()):
+        assert said in text, said
+    assert "5 The framework, with first end products within six months (counterfactual)" in text
+
+
+def test_a_run_without_measures_has_no_timeline(tmp_path: Path) -> None:
+    results = write_results(tmp_path / "results", scenarios=1, weeks=20, runs=16)
+    assert "policy_timeline" not in figures(Saved(results))
+
+
 # -- small parts ----------------------------------------------------------------------------------------
 
 
@@ -473,7 +525,7 @@ def test_draw_all_writes_png_and_svg_the_same_each_time(
     names = {path.stem for path in paths}
     assert names == {
         "price_magnets", "shortage_days", "policy_effect_against_baseline", "policy_effect_against_china_controls",
-        "days_of_cover_magnets", "price_attribution_magnets_JPN",
+        "days_of_cover_magnets", "price_attribution_magnets_JPN", "policy_timeline",
     }  # fmt: skip
     there = {path.name for path in (small / "figures").iterdir()}
     assert there == {f"{name}.{ending}" for name in names for ending in ("png", "svg")}

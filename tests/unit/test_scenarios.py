@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from sim.config.load import Plan, load_plan, validate_section
 from sim.config.schema import Number, iter_numbers
@@ -227,6 +228,12 @@ def test_all_of_it_is_all_of_it(policies: dict[str, dict[str, Policy]]) -> None:
 # -- the table --------------------------------------------------------------------------------------------
 
 
-def test_the_table_has_one_row_for_each_scenario(plan: Plan) -> None:
+@pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_page_of_experiments_has_a_row_for_each_scenario(path: Path) -> None:
+    """What, when, who, source; a scenario that several experiments share may stand in the table of any of them."""
     text = (ROOT / "experiments/README.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| `(\w+)` \|", text, flags=re.M) == list(NAMES)
+    assert re.search(rf"^## .*`{path.stem}`", text, flags=re.M)
+    rows = dict(re.findall(r"^\| `(\w+)` \|(.*)\|$", text, flags=re.M))
+    names = YAML(typ="safe").load(path.read_text(encoding="utf-8"))["scenarios"]
+    assert [name for name in names if name not in rows and name != "baseline"] == []
+    assert all(rows[name].count("|") == 3 for name in names if name in rows)

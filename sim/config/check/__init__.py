@@ -26,6 +26,7 @@ from sim.config.check.experiment import (
     check_demand,
     check_disruption,
     check_focus,
+    check_growth,
     check_horizon,
     check_scenarios,
 )
@@ -71,6 +72,7 @@ WORLD_RULES: tuple[Rule, ...] = (
     check_paths,
     check_sources,
     check_supplier_cover,
+    check_growth,
 )
 """Rules of one world, in the order in which they are run."""
 

@@ -20,19 +20,36 @@ def check_horizon(case: Case) -> Iterator[Problem]:
 
 def check_demand(case: Case) -> Iterator[Problem]:
     """Check that the demand path is known for every mineral, or flat."""
-    world, path = case.world, case.experiment.demand
+    yield from _unknown_path(case, case.experiment.demand, "demand")
+
+
+def check_growth(case: Case) -> Iterator[Problem]:
+    """Check the demand path of a scenario, and that supply which does not follow demand is told how to grow."""
+    world = case.world
+    if world.demand_path is not None:
+        yield from _unknown_path(case, world.demand_path, "demand_path")
+    if world.supply_growth == "announced" and world.behaviour.expansion is None:
+        message = "missing. Give 'expansion', how capacity grows where supply_growth is 'announced'."
+        yield Problem("behaviour.expansion", message)
+    for name, process in world.processes.items():
+        if process.recycles is not None and process.recycles not in world.materials:
+            hint = did_you_mean(process.recycles, world.materials)
+            yield Problem(
+                f"processes.{name}.recycles", f"got '{process.recycles}'. Not a material of this world.{hint}"
+            )
+
+
+def _unknown_path(case: Case, path: str, address: str) -> Iterator[Problem]:
+    world = case.world
     if path == "flat":
         return
     if path not in world.demand:
         hint = did_you_mean(path, ["flat", *world.demand])
-        yield Problem("demand", f"got '{path}'. Allowed are {', '.join(['flat', *world.demand])}.{hint}")
+        yield Problem(address, f"got '{path}'. Allowed are {', '.join(['flat', *world.demand])}.{hint}")
         return
     for mineral in world.minerals:
         if mineral not in world.demand[path]:
-            yield Problem(
-                "demand",
-                f"got '{path}', which 'demand' of '{mineral}' does not give; add it there.",
-            )
+            yield Problem(address, f"got '{path}', which 'demand' of '{mineral}' does not give; add it there.")
 
 
 def check_scenarios(case: Case) -> Iterator[Problem]:
