@@ -164,7 +164,7 @@ def _losers(facts: Facts, clear: Sequence[Change]) -> Iterator[str]:
     helped, hurt = (
         {e.place[1] for change in clear for metric in LEAST for e in change.of(metric, way)} for way in (-1, 1)
     )
-    if len(_buyers(facts)) < 2 or len(clear) < 2:
+    if len(_buyers(facts)) < 2 or len(clear) < 2 or helped == hurt:
         return
     gain, loss = (listed(map(facts.the, _in_order(facts, each))) if each else "" for each in (helped, hurt))
     rest = [country for country in _buyers(facts) if country not in helped | hurt]

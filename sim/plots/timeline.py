@@ -5,7 +5,7 @@ One row is what befell one measure; scenarios in which the same befell it share 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,9 +56,9 @@ def draw_timeline(saved: Saved) -> Figure:
     wide = max(STEP * len(names), 0.6)
     title = "Which measure happened when, and in which scenario?"
     subtitle = (
-        "Light: announced, not yet in force. Full: in force; a bar without an end mark goes on. Thin lines: where a "
-        "date lies in nine runs out of ten. Numbers: the scenarios in which the row holds. At the right: the "
-        "share of runs in which it happens.\n"
+        "Light: announced, not yet in force. Full: in force, pale while suspended; a bar without an end mark goes on. "
+        "Thin lines: where a date lies in nine runs out of ten. Numbers: the scenarios in which the row holds. At the "
+        "right: the share of runs in which it happens.\n"
     ) + "\n".join(f"{place}  {saved.label(name)}" for place, name in enumerate(names, 1))
     left = LEFT + wide + 0.3
     sheet = Sheet(panel=(WIDTH, tall), left=left, right=SHARES, head=0.6, foot=1.25)
@@ -170,13 +170,28 @@ def _bar(axes: Axes, history: History, y: float, colour: str, end: pd.Timestamp)
         _stretch(axes, day_number(announced.date), last, y, colour, 0.28)
     if start is not None:
         last = day_number(over.date) if over is not None else day_number(end)
-        _stretch(axes, day_number(start.date), last, y, colour, 0.85)
+        for first, then, alpha in _in_force(history, day_number(start.date), last):
+            _stretch(axes, first, then, y, colour, alpha)
     for event in (announced, start, over):
         if event is not None:
             _range(axes, event, y)
     if over is not None:
         shape, size = ("X", 5.0) if start is None else ("|", 8.0)
         axes.plot([day_number(over.date)], [y], shape, color=INK, markersize=size, markeredgewidth=1.2, zorder=4)
+
+
+def _in_force(history: History, first: float, last: float) -> Iterator[tuple[float, float, float]]:
+    """Yield the stretches between two days with their depth of colour: pale while the measure is suspended."""
+    for event in history.events:
+        if event.name.startswith("suspended"):
+            back = history.event(event.name.replace("suspended", "in force again"))
+            begins, ends = day_number(event.date), day_number(back.date) if back is not None else last
+            if begins > first:
+                yield first, begins, 0.85
+            yield begins, ends, 0.12
+            first = ends
+    if first < last:
+        yield first, last, 0.85
 
 
 def _stretch(axes: Axes, first: float, last: float, y: float, colour: str, alpha: float) -> None:

@@ -149,7 +149,8 @@ class Policy(Section):
         for pause in self.suspended:
             until = never if pause.ends is None else day(draws.number(pause.ends))  # type: ignore[arg-type]
             begins = day(draws.number(pause.begins))  # type: ignore[arg-type]
-            window.pauses.append((np.asarray(begins), np.asarray(until), draws.number(pause.share)))
+            share, notice = draws.number(pause.share), draws.number(pause.notice)
+            window.pauses.append((np.asarray(begins), np.asarray(until), share, notice))
         return window
 
     def prepare(self, world: World) -> None:
@@ -179,7 +180,7 @@ class Policy(Section):
         announced, start, end = held.window.dates()
         events = {"announced": announced, "in force": np.where(start < end, start, np.inf)}
         ends = np.where(np.isfinite(events["in force"]) | np.isfinite(end), end, np.inf)
-        for number, (begins, until, _) in enumerate(held.window.pauses, start=1):
+        for number, (begins, until, *_) in enumerate(held.window.pauses, start=1):
             which = "" if len(held.window.pauses) == 1 else f" ({number})"
             inside = (begins < end) & (until > start)
             events[f"suspended{which}"] = np.where(inside, np.maximum(begins, start), np.inf)

@@ -7,15 +7,16 @@ licence rent. Count a measure once: either a delay with applications near normal
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from sim.config.schema import Days, Names, Number, Ratio, reads
 from sim.network import Index, Network
 from sim.policies.base import Held, LaneMeasure, policy
+from sim.policies.paths import BY_DATE, mean_of_path
 from sim.sums import sum_by_buyer, sum_by_group, sum_rows
 from sim.world import World
 
@@ -23,13 +24,7 @@ Array = NDArray[np.float64]
 
 Share = Annotated[Number, reads("1", 0.0, 5.0)]
 
-
-def _read_path(raw: Any) -> Any:
-    """Let a constant stand for a path."""
-    return raw if isinstance(raw, dict) and not {"value", "low"} & set(raw) else {dt.date.min: raw}
-
-
-Path = Annotated[dict[dt.date, Share], BeforeValidator(_read_path)]
+Path = Annotated[dict[dt.date, Share], BY_DATE]
 """Share of baseline by date, linear in between; or one share."""
 
 
@@ -57,7 +52,7 @@ class ExportLicence(LaneMeasure):
         affected = self.affected(world, held)
         self.warn(world, held, affected)
         coverage = self.covered(world, held) * affected
-        inside = world.base_flow(cap) * (1.0 - coverage + coverage * self.office(world))
+        inside = world.base_flow(cap) * (1.0 - coverage + coverage * mean_of_path(world, self.applications))
         self.hold(world, held, level * (coverage > 0), inside)
         if self.longest_delay > 0:
             share = (level * coverage)[cap.group_of]
@@ -66,18 +61,6 @@ class ExportLicence(LaneMeasure):
     def affected(self, world: World, held: Held) -> Array:
         """Return the share of each buyer's covered trade that needs the licence, (group, replication)."""
         return np.ones((len(held.caps["exports"].groups), world.draws.replications))
-
-    def office(self, world: World) -> Array:
-        """Return the mean of the path over this review, (replication,)."""
-        dates = sorted(self.applications)
-        shares = np.array([world.draws.number(self.applications[date]) for date in dates])
-        if len(dates) == 1:
-            return np.asarray(shares[0])
-        days = np.array([world.calendar.day(date.toordinal()) for date in dates])
-        points = world.day + (np.arange(8) + 0.5) / 8 * world.step
-        place = np.clip(np.searchsorted(days, points) - 1, 0, len(days) - 2)
-        part = np.clip((points - days[place]) / (days[place + 1] - days[place]), 0.0, 1.0)[:, None]
-        return sum_rows(shares[place] * (1.0 - part) + shares[place + 1] * part) / 8.0
 
 
 @policy("extraterritorial_rule")

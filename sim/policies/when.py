@@ -77,6 +77,10 @@ class Suspension(Section):
         None, alias="to", description="day on which the measure is in force again; never if left out"
     )
     share: Ratio = Field(Number(1.0), description="share of the measure that is suspended")
+    notice: Days = Field(
+        Number(0.0, dimension="d"),
+        description="time before its end from which its return is news, as an announcement is",
+    )
 
 
 def _threshold(raw: object) -> object:
@@ -120,8 +124,8 @@ class Window:
         inf where it never happens.
     after : (replication,) float, d
         From what triggers it to its entry into force.
-    pauses : list of (from, to, share), each (replication,) float
-        Suspensions.
+    pauses : list of (from, to, share, notice), each (replication,) float
+        Suspensions; the return is news some days before it.
     """
 
     announced: Array
@@ -131,7 +135,7 @@ class Window:
     duration: Array | None = None
     not_before: Array | float = -np.inf
     after: Array | float = 0.0
-    pauses: list[tuple[Array, Array, Array]] = field(default_factory=list)
+    pauses: list[tuple[Array, Array, Array, Array]] = field(default_factory=list)
     allowed: NDArray[np.bool_] | bool = True
     _span: tuple[float, float] | None = None
 
@@ -159,8 +163,8 @@ class Window:
         return self.overlap(world, self.start)
 
     def news(self, world: World) -> Array:
-        """Return the share of this review in which the measure is announced or in force, and not suspended."""
-        return self.overlap(world, np.minimum(self.announced, self.start))
+        """Return the share of this review in which it is announced or in force, and not suspended without notice."""
+        return self.between(world, np.minimum(self.announced, self.start), self.end, news=True)
 
     def asleep(self, world: World) -> bool:
         """Whether nothing of the measure, its announcement included, falls into this review anywhere."""
@@ -176,11 +180,16 @@ class Window:
         """Return the share of this review after ``since`` and before the end, less what is suspended."""
         return self.between(world, since, self.end)
 
-    def between(self, world: World, since: Array, until: Array) -> Array:
-        """Return the share of this review between two days, less what is suspended, of the shape of ``since``."""
+    def between(self, world: World, since: Array, until: Array, news: bool = False) -> Array:
+        """Return the share of this review between two days, less what is suspended, of the shape of ``since``.
+
+        With ``news``, a suspension counts up to the notice of its end.
+        """
         left, right = np.maximum(world.day, since), np.minimum(world.day + world.step, until)
         level = np.clip((right - left) / world.step, 0.0, 1.0)
-        for begins, ends, share in self.pauses:
+        for begins, ends, share, notice in self.pauses:
+            if news:  # where it comes back at all
+                ends = np.where(until > ends, ends - notice, ends)
             inside = np.clip(np.minimum(right, ends) - np.maximum(left, begins), 0.0, None) / world.step
             level = level - share * inside
         return np.maximum(level, 0.0) if self.pauses else np.asarray(level)
@@ -228,7 +237,7 @@ class Spells(Window):
 
     def news(self, world: World) -> Array:
         """Return the share of this review in which it is announced or in force, over all spells."""
-        return np.asarray(np.minimum(sum_rows(self.between(world, self.begins, self.ends)), 1.0))
+        return np.asarray(np.minimum(sum_rows(self.between(world, self.begins, self.ends, news=True)), 1.0))
 
     def dates(self) -> tuple[Array, Array, Array]:
         """Return the first announcement, the first entry into force and the end of the last spell."""

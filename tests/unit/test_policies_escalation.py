@@ -127,6 +127,26 @@ def test_a_suspension_takes_a_share_off_for_a_time() -> None:
     assert found[9:15] == pytest.approx([1.0, 1.0, 0.2, 0.2, 1 - 0.8 * 3 / 7, 1.0])
 
 
+def test_the_return_of_a_suspended_measure_is_news_before() -> None:
+    """Suspended until day 133, with three weeks' notice: buyers hear of it from day 112 on."""
+    pause = {"from": "2025-03-19", "to": "2025-05-14", "notice": "21 d"}
+    ban = {
+        "type": "export_ban",
+        "from": "MYS",
+        "material": "metal",
+        "start": "2025-03-05",
+        "suspended": [pause],
+        **NOTED,
+    }
+    case = tiny_case(policies={"ban": ban})
+    risk = np.array(watch(case, lambda world, _: float(world.levers.risk.max()), replications=1))
+    assert risk[9:11] == pytest.approx(1.0)
+    assert risk[11:16] == pytest.approx(0.0)
+    assert risk[16:19] == pytest.approx(1.0)
+    flow = np.array(watch(case, lambda world, _: float(world.lane_flow[:, 0].sum()), replications=1))
+    assert (flow[16:19] > 0).all()
+
+
 @pytest.mark.parametrize(
     ("policies", "message"),
     [
