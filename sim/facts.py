@@ -197,7 +197,7 @@ class Facts:
     def inside(self, name: str) -> str:
         """Return a material's title as it stands inside a sentence."""
         title = self.material(name)
-        return title[:1].lower() + title[1:] if title[1:2].islower() else title
+        return title[:1].lower() + title[1:] if title.split()[0][1:].islower() else title
 
 
 def _indexed(frame: pd.DataFrame, names: list[str]) -> dict[tuple[str, ...], dict[str, Any]]:

@@ -38,6 +38,10 @@ def _sentences(facts: Facts) -> Iterator[str]:
     yield from _trouble(facts, main)
     swept = variants(facts.resolved)
     told = [name for name in facts.scenarios if name not in swept and name not in facts.references and name != main]
+    calm = [name for name in told if not facts.resolved["scenarios"][name]["policies"]]
+    if len(told) > len(calm) and facts.references:  # that nothing happens is no answer to what does
+        yield from _without_measures(facts, main, calm)
+        told = [name for name in told if name not in calm]
     changes = [Change(facts, name, main) for name in told] if facts.references else []
     yield from _effects(facts, changes, main)
     if not facts.references and told:
@@ -74,6 +78,18 @@ def _trouble(facts: Facts, main: str) -> Iterator[str]:
         change = Change(facts, main, first)
         yield f"Compared with {_bold(facts, first)}: {change.text() or 'no change that can be told'}."
     yield from _not_built(facts, main)
+
+
+def _without_measures(facts: Facts, main: str, calm: Sequence[str]) -> Iterator[str]:
+    """Tell how the worst place fares in scenarios without any measure."""
+    worst = _most(facts, main, "shortage_days")
+    if worst is None:
+        return
+    for name in calm:
+        days, price = facts.level(name, *worst, "shortage_days"), facts.level(name, *worst, "price_mean")
+        if days is not None and price is not None:
+            had = "none" if days.mean == 0 else days_of(days)
+            yield f"Under {_bold(facts, name)} it has {had}, at {price} times the normal price on average."
 
 
 def _longest(facts: Facts) -> str:

@@ -53,7 +53,7 @@ def _known(key: str, world: Mapping[str, Any]) -> str:
     entry = world.get("materials", {}).get(key)
     if isinstance(entry, Mapping):
         title = str(entry.get("title", key))
-        return title[:1].lower() + title[1:] if title[1:2].islower() else title
+        return title[:1].lower() + title[1:] if title.split()[0][1:].islower() else title
     return _words(key)
 
 
