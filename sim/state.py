@@ -13,7 +13,7 @@ from sim.balance import Baseline
 from sim.errors import EngineError
 from sim.network import Index, Network
 from sim.pipeline import fill_pipeline, landing_within, reviews_under_way, ship
-from sim.sums import add_by_material, enter, take
+from sim.sums import add_by_material, enter, sum_rows, take
 from sim.under_way import UnderWay, go_on, stop
 
 Array = NDArray[np.float64]
@@ -104,6 +104,11 @@ class Stocks:
         """Leave part of an output unrecovered."""
         self.supplier[rows] -= amount
         self.left[rows] += amount
+
+    def hand_over(self, rows: Index, to: int, amount: Array) -> None:
+        """Move metal from suppliers' stocks into a reserve of the same material, (row, replication) t."""
+        self.supplier[rows] -= amount
+        self.supplier[to] += sum_rows(amount)
 
     def store(self, buyer: int, supplier: int) -> None:
         """Move what a stockpile has bought from its receiving dock into the reserve."""

@@ -88,9 +88,7 @@ class OfftakeGuarantee(Support):
         amount = np.where(over > 1e-9 * target, np.minimum(over, counted * world.step), 0.0)
         if not amount.any():
             return
-        # A hand-over within a market: what leaves the plants' books enters those of the reserve in the same review.
-        world.stocks.leave(rows, amount)
-        world.stocks.make(np.array([store], dtype=np.int64), sum_rows(amount)[None])
+        world.stocks.hand_over(rows, store, amount)
         normal = world.baseline.price[world.network.supplier_material[rows]]
         self.pay(world, held, rows, amount * normal * world.draws.number(self.price))
         bought = amount.any(axis=0)
