@@ -7,6 +7,8 @@ OUT          ?=
 SEED         ?=
 SET          ?=
 COMPANY      ?=
+QUICK        ?=
+WRITE        ?=
 JOBS         ?= 2
 
 # One thread for linear algebra: its matrices are tiny, and two workers share the cores.
@@ -26,10 +28,11 @@ RUN_OPTIONS = $(if $(REPLICATIONS),--replications $(REPLICATIONS)) $(if $(WORKER
 	$(foreach company,$(COMPANY),--company "$(company)")
 
 .DEFAULT_GOAL := help
-.PHONY: help experiment describe install dev test lint format types check bench scaling golden lock clean
+.PHONY: help experiment describe install dev test lint format types check bench bench-parallel bench-scenarios bench-history \
+	scaling golden lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\n  make experiment EXPERIMENT=%s REPLICATIONS=256 WORKERS=2 SEED=1 OUT=results/trial SET="a.b=1 c.d=60d"\n' \
 		'$(EXPERIMENT)'
 
@@ -64,8 +67,18 @@ check: $(VENV)/.dev  ## lint, types and test
 	@$(MAKE) --no-print-directory types
 	@$(MAKE) --no-print-directory test
 
-bench: $(VENV)/.dev  ## time the kernel and a standard run
-	@$(BIN)/python -m benchmarks.run
+bench: $(VENV)/.dev  ## what a replication costs, from 30 to 5,000 facilities; QUICK=1, WRITE=1 into the docs
+	@$(BIN)/python -m benchmarks.run $(if $(QUICK),--quick) $(if $(WRITE),--write)
+
+bench-parallel: $(VENV)/.dev  ## start-up, and what a second worker gives
+	@$(BIN)/python -m benchmarks.parallel
+
+bench-scenarios: $(VENV)/.dev  ## time per replication of every scenario of EXPERIMENT
+	@$(BIN)/python -m benchmarks.scenarios --experiment $(EXPERIMENT)
+
+bench-history: $(VENV)/.dev  ## measure with pytest-benchmark and keep the ratios
+	@$(BIN)/python -c 'import pytest_benchmark' 2>/dev/null || $(PIP) install --no-compile 'pytest-benchmark>=5'
+	@$(BIN)/python -m benchmarks.history
 
 scaling: $(VENV)/.dev  ## how cost grows with a synthetic world, up to 5,000 facilities
 	@$(BIN)/python -m benchmarks.scaling

@@ -19,7 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.run import yardstick
+from benchmarks.yardstick import yardstick
 from sim.cases import prepare
 from sim.config.load import load_plan
 from sim.engine import Case, build, lay_out, run_block

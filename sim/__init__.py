@@ -25,6 +25,10 @@ def run(
     out: Path | str | None = None,
     overrides: Iterable[str] = (),
     figures: bool = True,
+    precision: str | None = None,
+    max_replications: int | None = None,
+    resume: bool | None = None,
+    cluster: str | None = None,
 ) -> Results:
     """Run an experiment or a scenario and return its results.
 
@@ -44,6 +48,16 @@ def run(
         ``ADDRESS=VALUE``, such as ``behaviour.theta=0.2``.
     figures : bool
         Whether to draw them.
+    precision : str, optional
+        Run until the 95 % intervals in focus are this narrow, such as ``2%``, ``shortage_days=0.5`` or
+        ``differences.price_mean=2%``; ``replications`` are then the least.
+    max_replications : int, optional
+        Where such a run ends in any case; 100,000 unless given.
+    resume : bool, optional
+        Blocks that an interrupted run has finished are used unless this is False; with True, results of the same
+        run that are complete are returned as they are.
+    cluster : str, optional
+        ``tcp://host:port`` of the scheduler of a Dask cluster that runs the blocks.
 
     Raises
     ------
@@ -57,7 +71,10 @@ def run(
     from sim.study import Options, run_study
 
     place = None if out is None else Path(out)
-    options = Options(replications, seed, workers, place, tuple(overrides), figures)
+    options = Options(
+        replications, seed, workers, place, tuple(overrides), figures,
+        resume=resume, precision=precision, max_replications=max_replications, cluster=cluster,
+    )  # fmt: skip
     return run_study(path, options, Console(stderr=True))
 
 

@@ -14,9 +14,10 @@ from itertools import pairwise
 from typing import Any
 
 from rich.table import Table
-from scipy import stats
+from scipy import special
 
 from sim import selection
+from sim.certainty import certainty
 from sim.config.tree import COMMAND_LINE
 from sim.facts import Facts
 from sim.finding import finding
@@ -341,6 +342,7 @@ def _how_sure(facts: Facts) -> Iterator[str]:
         f"- Uncertain numbers drawn from their ranges in every run: {len(manifest['ranges'])}. "
         "What the model leaves out stands in docs/model.md."
     )
+    yield from (f"- {sentence}" for sentence in certainty(facts))
     yield from _drivers(facts)
     yield f"- Markets were cleared {clearings:,} times; {failed:,} of these did not reach the tolerance."
 
@@ -370,7 +372,7 @@ def _strongest(facts: Facts, scenario: str, material: str, country: str) -> list
     if chosen.empty:
         return []
     # 5 % over all candidates together (Bonferroni); under chance, r * sqrt(n - 1) is nearly normal.
-    least = stats.norm.ppf(1 - 0.025 / len(chosen)) / math.sqrt(chosen["n"].iloc[0] - 1)
+    least = special.ndtri(1 - 0.025 / len(chosen)) / math.sqrt(chosen["n"].iloc[0] - 1)
     size = chosen["rank_correlation"].abs()
     first = chosen.loc[size[size > least].sort_values(ascending=False).index].head(3)
     return [(str(row["address"]), float(row["rank_correlation"])) for row in first.to_dict("records")]

@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sim.executors import follow_parent
+
 if TYPE_CHECKING:
     from sim.plots.saved import Saved
 
@@ -20,7 +22,7 @@ def artists(workers: int) -> Iterator[ProcessPoolExecutor | None]:
     if workers <= 1:
         yield None
         return
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=follow_parent)
     try:
         for _ in range(workers):
             pool.submit(_load)

@@ -41,6 +41,27 @@ Company = Annotated[
     typer.Option(metavar="FILE", help="Lay this company over the world and answer for it; may be given again."),
 ]
 Csv = Annotated[Path | None, typer.Option(help="Write the numbers to this file, too.")]
+Resume = Annotated[
+    bool | None,
+    typer.Option(
+        "--resume/--again",
+        help="Go on with a run that was stopped or killed, or show its results if it is complete; or run every "
+        "block again. Without either, finished blocks are used, and it is said how many.",
+    ),
+]
+PrecisionOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="2%|METRIC=AMOUNT,...",
+        help="Run until the 95 % intervals in focus are this narrow (plus or minus), such as 2%, shortage_days=0.5 "
+        "or differences.price_mean=2%; --replications are then the least.",
+    ),
+]
+MaxReplications = Annotated[int | None, typer.Option(help="Where --precision ends in any case; 100,000 unless given.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(metavar="tcp://HOST:PORT", help="Run the blocks on a Dask cluster; needs the extra 'cluster'."),
+]
 NoFigures = Annotated[bool, typer.Option("--no-figures", help="Do not draw figures.")]
 
 
@@ -53,6 +74,10 @@ def run(
     out: Out = None,
     set_: Set = None,
     company: Company = None,
+    precision: PrecisionOption = None,
+    max_replications: MaxReplications = None,
+    resume: Resume = None,
+    cluster: Cluster = None,
     no_figures: NoFigures = False,
 ) -> None:
     """Run an experiment or a scenario, write its results and print the answer."""
@@ -63,7 +88,10 @@ def run(
     from sim.results import ANSWER
     from sim.study import Options, run_study
 
-    options = Options(replications, seed, workers, out, tuple(set_ or ()), not no_figures, tuple(company or ()))
+    options = Options(
+        replications, seed, workers, out, tuple(set_ or ()), not no_figures, tuple(company or ()), resume,
+        precision, max_replications, cluster,
+    )  # fmt: skip
     with _plainly():
         results = run_study(file, options, Console(stderr=True))
     console = Console()
@@ -177,7 +205,9 @@ def _plainly() -> Iterator[None]:
         typer.echo(str(error), err=True)
         raise typer.Exit(USER_ERROR) from None
     except KeyboardInterrupt:
-        typer.echo("Interrupted. Finished blocks are kept; the same command goes on from there.", err=True)
+        typer.echo(
+            "Interrupted. Finished blocks are kept; the same command with --resume goes on from there.", err=True
+        )
         raise typer.Exit(INTERRUPTED) from None
 
 

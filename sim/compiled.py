@@ -68,11 +68,15 @@ _LN2_HIGH = 6.93147180369123816490e-01  # ln 2 in two parts, the first with room
 _LN2_LOW = 1.90821492927058770002e-10
 
 
-class _Exponential(Kernel):
-    """Compiles other operations than those that it shows."""
+class _Made(Kernel):
+    """Compiles other operations than those that it shows: what ``make`` returns."""
 
-    def _compiled(self) -> Callable[[float], float]:
-        return _exponential_of_numba()
+    def __init__(self, function: Callable[..., Any], make: Callable[[], Callable[..., Any]]) -> None:
+        super().__init__(function, {"error_model": "numpy"})
+        self.make = make
+
+    def _compiled(self) -> Callable[..., Any]:
+        return self.make()
 
 
 def _exponential(x: float) -> float:
@@ -86,7 +90,64 @@ def _exponential(x: float) -> float:
     return math.exp(min(max(x, -700.0), 700.0))
 
 
-exponential = cast(Callable[[float], float], _Exponential(_exponential, {"error_model": "numpy"}))
+def _logarithm(x: float) -> float:
+    """Return ln(x) of a normal number x > 0, in operations of which a compiler can make vector instructions.
+
+    ln(x) = k ln 2 + ln(1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), and ln(1 + f) a polynomial in (f / (2 + f))^2, as in
+    the C library of Sun (fdlibm, e_log.c), within one unit in the last place; ln(1) is 0.
+    """
+    return math.log(x)
+
+
+def _logarithm_of_numba() -> Callable[[float], float]:
+    """Return `logarithm` as it is compiled, taking exponent and fraction from a number's bits."""
+    from llvmlite import ir
+    from numba import types
+    from numba.extending import intrinsic
+
+    word, number = ir.IntType(64), types.float64
+
+    def shifted(builder: Any, x: Any) -> Any:
+        """Return the bits of x with those of sqrt(1/2) taken off, the exponent counted from 0 upwards."""
+        bits = builder.bitcast(x, word)
+        return builder.add(bits, ir.Constant(word, (1023 << 52) - 0x3FE6A09E667F3BCD))
+
+    @intrinsic
+    def exponent(_typing: Any, _x: Any) -> Any:
+        """Return k of x = 2^k (1 + f), as a float."""
+
+        def build(context: Any, builder: Any, signature: Any, terms: Any) -> Any:
+            high = builder.lshr(shifted(builder, terms[0]), ir.Constant(word, 52))
+            held = builder.bitcast(builder.or_(high, ir.Constant(word, 0x4330000000000000)), ir.DoubleType())
+            return builder.fsub(held, ir.Constant(ir.DoubleType(), 4503599627370496.0 + 1023.0))
+
+        return number(number), build
+
+    @intrinsic
+    def fraction(_typing: Any, _x: Any) -> Any:
+        """Return 1 + f of x = 2^k (1 + f)."""
+
+        def build(context: Any, builder: Any, signature: Any, terms: Any) -> Any:
+            low = builder.and_(shifted(builder, terms[0]), ir.Constant(word, (1 << 52) - 1))
+            return builder.bitcast(builder.add(low, ir.Constant(word, 0x3FE6A09E667F3BCD)), ir.DoubleType())
+
+        return number(number), build
+
+    def series(x: float) -> float:
+        k, f = exponent(x), fraction(x) - 1.0
+        s = f / (2.0 + f)
+        z = s * s
+        p = 1.479819860511658591e-01
+        p = p * z + 1.531383769920937332e-01
+        p = p * z + 1.818357216161805012e-01
+        p = p * z + 2.222219843214978396e-01
+        p = p * z + 2.857142874366239149e-01
+        p = p * z + 3.999999999940941908e-01
+        p = p * z + 6.666666666666735130e-01
+        half = 0.5 * f * f
+        return float(k * _LN2_HIGH - ((half - (s * (half + p * z) + k * _LN2_LOW)) - f))
+
+    return series
 
 
 def _exponential_of_numba() -> Callable[[float], float]:
@@ -134,3 +195,7 @@ def _exponential_of_numba() -> Callable[[float], float]:
         return float(p * power_of_two(shifted))
 
     return polynomial
+
+
+exponential = cast(Callable[[float], float], _Made(_exponential, _exponential_of_numba))
+logarithm = cast(Callable[[float], float], _Made(_logarithm, _logarithm_of_numba))

@@ -44,13 +44,25 @@ class Draws:
         if not 0 < replications <= BLOCK_SIZE:
             raise ValueError(f"a block holds 1 to {BLOCK_SIZE} replications, got {replications}")
         self.seed, self.block, self.replications, self.uncertain = seed, block, replications, uncertain
+        self._keyed = np.random.Generator(np.random.Philox(key=0))
+        self._fresh = self._keyed.bit_generator.state
         self._drawn: dict[int, tuple[Number, Array]] = {}  # by identity: numbers are asked for at every review
         self._columns: dict[tuple[str, str], Array] = {}
 
     def stream(self, entity: str, purpose: str) -> np.random.Generator:
         """Return the generator of (seed, entity, purpose, block)."""
-        key = hashlib.blake2b(f"{self.seed}|{entity}|{purpose}|{self.block}".encode(), digest_size=16).digest()
-        return np.random.Generator(np.random.Philox(key=np.frombuffer(key, dtype=np.uint64)))
+        return np.random.Generator(np.random.Philox(key=self._key(entity, purpose)))
+
+    def _key(self, entity: str, purpose: str) -> NDArray[np.uint64]:
+        text = f"{self.seed}|{entity}|{purpose}|{self.block}".encode()
+        return np.frombuffer(hashlib.blake2b(text, digest_size=16).digest(), dtype=np.uint64)
+
+    def _at(self, entity: str, purpose: str) -> np.random.Generator:
+        """Return a generator with the numbers of `stream`, good until the next call: a new one takes longer to make."""
+        fresh: dict[str, Any] = dict(self._fresh)
+        fresh["state"] = {"counter": np.zeros(4, dtype=np.uint64), "key": self._key(entity, purpose)}
+        self._keyed.bit_generator.state = fresh
+        return self._keyed
 
     def uniform(self, entity: str, purpose: str) -> Array:
         """Return a Latin hypercube column: one draw in each of the block's strata, shuffled.
@@ -61,7 +73,7 @@ class Draws:
             McKay, Beckman and Conover (1979), one dimension per key.
         """
         if (entity, purpose) not in self._columns:
-            generator = self.stream(entity, purpose)
+            generator = self._at(entity, purpose)
             column = (generator.permutation(BLOCK_SIZE) + generator.random(BLOCK_SIZE)) / BLOCK_SIZE
             column.setflags(write=False)
             self._columns[entity, purpose] = column[: self.replications]
@@ -93,7 +105,7 @@ class Draws:
 
     def normal(self, entity: str, purpose: str, count: int) -> Array:
         """Return standard normals, shape ``(count, replication)``."""
-        return np.asarray(self.stream(entity, purpose).standard_normal((count, BLOCK_SIZE))[:, : self.replications])
+        return np.asarray(self._at(entity, purpose).standard_normal((count, BLOCK_SIZE))[:, : self.replications])
 
     def lifetimes(self, entity: str, purpose: str, lifetime: Lifetime, mean: Array, count: int) -> Array:
         """Return durations of a `Lifetime` scaled to a mean per replication.
@@ -110,9 +122,11 @@ class Draws:
         """
         shape = tuple(sorted(lifetime.shape.items()))
         law, unit_mean = _law(lifetime.dist, shape)
-        u = self.stream(entity, purpose).random((count, BLOCK_SIZE))[:, : self.replications]
+        u = self._at(entity, purpose).random((count, BLOCK_SIZE))[:, : self.replications]
         plain = _plain_quantile(lifetime.dist, dict(shape), u)
-        return np.asarray((law.ppf(u) if plain is None else plain) * (mean / unit_mean))
+        times = np.asarray(law.ppf(u) if plain is None else plain)
+        times *= mean / unit_mean
+        return times
 
 
 @lru_cache(maxsize=256)
@@ -132,9 +146,12 @@ def _plain_quantile(name: str, shape: dict[str, float], u: Array) -> Array | Non
     from scipy import special
 
     if name == "expon" and not shape:
-        return np.asarray(-special.log1p(-u))
+        times = special.log1p(np.negative(u))
+        return np.asarray(np.negative(times, out=times))
     if name == "lognorm" and tuple(shape) == ("s",):
-        return np.asarray(np.exp(shape["s"] * special.ndtri(u)))
+        times = special.ndtri(u)
+        times *= shape["s"]
+        return np.asarray(np.exp(times, out=times))
     return None
 
 

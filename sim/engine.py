@@ -19,13 +19,14 @@ from sim.gates import Cap, CapBook, Gates
 from sim.growth import Growth
 from sim.hazards import hazards, mean_availability
 from sim.levers import Spending
-from sim.network import Network
+from sim.network import Network, ProcessRows
 from sim.nodes.companies import company
-from sim.nodes.consumers import consumer
+from sim.nodes.consumers import consumers
 from sim.nodes.expansion import expansion
 from sim.nodes.markets import Book, markets
-from sim.nodes.mines import mine
-from sim.nodes.processors import processor
+from sim.nodes.mines import by_products, mines
+from sim.nodes.processors import processors
+from sim.nodes.production import AFTER_HOSTS, BEFORE_HOSTS, COMPANIES
 from sim.nodes.shipments import shipments
 from sim.nodes.stockpiles import stockpiles
 from sim.policies import Held, Policy
@@ -123,11 +124,24 @@ def lay_out(case: Case) -> tuple[Network, Gates, dict[str, dict[str, Cap]]]:
     return network, book.freeze(), caps
 
 
+MOST_KEPT = 8
+_laid_out: dict[int, tuple[Case, tuple[Network, Gates, dict[str, dict[str, Cap]]]]] = {}
+
+
+def _lay_out_once(case: Case) -> tuple[Network, Gates, dict[str, dict[str, Cap]]]:
+    """Return `lay_out` of a case, kept for its next block: nothing in it changes during a run."""
+    if id(case) not in _laid_out:
+        if len(_laid_out) >= MOST_KEPT:
+            _laid_out.clear()
+        _laid_out[id(case)] = case, lay_out(case)
+    return _laid_out[id(case)][1]
+
+
 def build(case: Case, seed: int, block: int, replications: int = BLOCK_SIZE) -> tuple[World, list[tuple[Policy, Held]]]:
     """Return the world of one block, balanced and ready to run, and its policies with what they hold."""
     draws = Draws(seed, block, replications, case.switches.uncertainty)
     calendar = case.calendar
-    network, gates, caps = lay_out(case)
+    network, gates, caps = _lay_out_once(case)
     baseline: Baseline = balance(
         network, draws, calendar.review, mean_availability(network, draws, case.switches.hazards)
     )
@@ -170,15 +184,36 @@ def start_processes(world: World, running: list[tuple[Policy, Held]], book: Book
         env.process(expansion(world))
     env.process(_update_lanes(world))
     env.process(hazards(world))
-    for stage, rows in enumerate(world.network.process_rows):
-        kind = company if rows.final else processor if rows.inputs.size else mine
-        env.process(kind(world, rows, stage))
-    for material in world.network.materials:
-        if any(row.kind == "consumer" and row.material == material for row in world.network.buyers):
-            env.process(consumer(world, material))
+    _start_production(world)
+    env.process(consumers(world))
     env.process(stockpiles(world))
     env.process(markets(world, book))
     env.process(_watch_mass(world))
+
+
+def _start_production(world: World) -> None:
+    """Start mines, plants and companies; by-products of a simulated host run before or after it, as listed."""
+    env, network = world.env, world.network
+    place = {rows.process: i for i, rows in enumerate(network.process_rows)}
+    kinds: dict[str, list[ProcessRows]] = {"mines": [], "plants": [], "companies": [], "before": [], "after": []}
+    for i, rows in enumerate(network.process_rows):
+        host = network.world.processes[rows.process].follows
+        if rows.final or rows.inputs.size:
+            kinds["companies" if rows.final else "plants"].append(rows)
+        elif host not in network.world.processes:
+            kinds["mines"].append(rows)
+        else:
+            kinds["before" if place.get(host, -1) > i else "after"].append(rows)
+    if kinds["mines"]:
+        env.process(mines(world, kinds["mines"]))
+    if kinds["plants"]:
+        env.process(processors(world, kinds["plants"]))
+    if kinds["before"]:
+        env.process(by_products(world, kinds["before"], BEFORE_HOSTS))
+    if kinds["after"]:
+        env.process(by_products(world, kinds["after"], AFTER_HOSTS))
+    for i, rows in enumerate(kinds["companies"]):
+        env.process(company(world, rows, COMPANIES + i))
 
 
 def run_block(case: Case, seed: int, block: int, replications: int = BLOCK_SIZE) -> Block:
@@ -242,8 +277,9 @@ def _openings(world: World) -> Steps:
     while True:
         yield world.next(Phase.POLICIES, 1)
         level = np.clip((world.day + 0.5 * world.step - opens) / np.maximum(ramp, 1e-9), 0.0, 1.0)
-        for i in np.flatnonzero(level.any(axis=1)):
-            world.open_plant(later[i][0], capacity[i], level[i])
+        opened = np.flatnonzero(level.any(axis=1))
+        if opened.size:
+            world.open_plants([later[i][0] for i in opened], capacity[opened], level[opened])
 
 
 def _update_lanes(world: World) -> Steps:

@@ -6,13 +6,15 @@ Decides which materials and countries are told of, and under which names. Leaves
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from sim.errors import ResultsError
 from sim.moments import Moments
@@ -24,6 +26,9 @@ ARTICLE = ("United", "European", "Democratic", "Czech", "Netherlands", "Philippi
 KEY = ["scenario", "material", "country"]
 
 RUNS = "replications.parquet"
+
+TOGETHER = 1024
+"""Replications of two scenarios that are compared at a time."""
 
 PAIRED = ("shortage_days", "price_mean")
 """Metrics that are compared between scenarios of which none is a reference."""
@@ -206,19 +211,39 @@ def _indexed(frame: pd.DataFrame, names: list[str]) -> dict[tuple[str, ...], dic
 
 
 def _differences(directory: Path, scenario: str, other: str) -> dict[tuple[str, str, str], Estimate]:
-    """Return paired differences between two scenarios, by material, country and metric."""
-    where = [("scenario", "in", [scenario, other]), ("sector", "==", "all")]
-    columns = ["scenario", "replication", "material", "country", *PAIRED]
+    """Return paired differences between two scenarios, by material, country and metric.
+
+    Read block by block, so that memory does not grow with the number of replications.
+    """
     try:
-        runs = pd.read_parquet(directory / RUNS, columns=columns, filters=where)
+        file = pq.ParquetFile(directory / RUNS)
+        moments: dict[tuple[str, str], Moments] = {}
+        for ours, theirs in zip(_blocks(file, scenario), _blocks(file, other), strict=True):
+            ours, theirs = ours.align(theirs, join="inner")
+            for (material, country), part in (ours - theirs).groupby(["material", "country"], sort=False):
+                values = part.to_numpy(float).T
+                moments.setdefault((str(material), str(country)), Moments((len(PAIRED),))).add(values)
     except (OSError, ValueError) as error:
         raise ResultsError(f"{directory.name}/{RUNS}: cannot be read ({error}). Run the experiment again.") from None
     found = {}
-    for (material, country), part in runs.astype({"scenario": str}).groupby(["material", "country"], observed=True):
-        table = part.pivot_table(index="replication", columns="scenario", values=list(PAIRED), observed=True)
-        for metric in PAIRED:
-            if (metric, scenario) in table and (metric, other) in table:
-                moments = Moments((1,))
-                moments.add((table[metric, scenario] - table[metric, other]).to_numpy(float)[None])
-                found[str(material), str(country), metric] = Estimate(*(float(end[0]) for end in moments.interval()))
+    for (material, country), each in moments.items():
+        for metric, *ends in zip(PAIRED, *each.interval(), strict=True):
+            found[material, country, metric] = Estimate(*(float(end) for end in ends))
     return found
+
+
+def _blocks(file: pq.ParquetFile, scenario: str) -> Iterator[pd.DataFrame]:
+    """Yield a scenario's paired metrics by material, country and replication, `TOGETHER` replications at a time."""
+    index = ["material", "country", "replication"]
+    held = pd.DataFrame(columns=[*index, *PAIRED])
+    first = 0
+    for group in range(file.num_row_groups):
+        table = file.read_row_group(group, columns=["scenario", "sector", *index, *PAIRED])
+        mine = pc.and_(pc.equal(table["scenario"], scenario), pc.equal(table["sector"], "all"))
+        frame = table.filter(mine).select([*index, *PAIRED]).to_pandas().astype({"material": str, "country": str})
+        held = pd.concat([held, frame]) if len(held) else frame
+        while len(held) and int(held["replication"].max()) >= first + TOGETHER:
+            ready = held["replication"] < first + TOGETHER
+            yield held[ready].set_index(index)
+            held, first = held[~ready], first + TOGETHER
+    yield held.set_index(index)

@@ -43,8 +43,16 @@ def overlap(up: Array, down: Array, burn_in: Array, review: float, reviews: int)
     -------
     (review, replication) float in [0, 1]
     """
+    share = np.zeros((reviews, up.shape[1]))
+    _add_overlap(up, down, burn_in, review, share)
+    return share
+
+
+@njit(cache=True)
+def _add_overlap(up: Array, down: Array, burn_in: Array, review: float, share: Array) -> None:
+    """Add the share of each review spent down, as of `overlap`, to (review, replication)."""
     cycles, reps = up.shape
-    share = np.zeros((reviews, reps))
+    reviews = share.shape[0]
     for r in range(reps):
         now = -burn_in[r]
         for i in range(cycles):
@@ -59,13 +67,17 @@ def overlap(up: Array, down: Array, burn_in: Array, review: float, reviews: int)
                 share[k, r] += max(0.0, min(right, end) - max(left, start)) / review
             if now > reviews * review:
                 break
-    return share
 
 
 def down_share(
-    draws: Draws, entity: str, failure: schema.Lifetime, repair: schema.Lifetime, calendar: Calendar
+    draws: Draws, entity: str, failure: schema.Lifetime, repair: schema.Lifetime, calendar: Calendar, sites: int = 1
 ) -> Array:
-    """Return the share of each review that one alternating renewal process spends down.
+    """Return the share of each review that an alternating renewal process spends down, or the mean over sites.
+
+    Parameters
+    ----------
+    sites : int
+        Each has a luck of its own; of several, `entity` is the name before ``#`` and its number.
 
     Returns
     -------
@@ -75,11 +87,15 @@ def down_share(
     mtbf, mttr = draws.number(failure.mean), draws.number(repair.mean)
     laws = tuple((law.dist, tuple(sorted(law.shape.items()))) for law in (failure, repair))
     times = (float(calendar.review), float(calendar.horizon), mtbf.tobytes(), mttr.tobytes())
-    key = (draws.seed, draws.block, draws.replications, entity, laws, times)
+    key = (draws.seed, draws.block, draws.replications, entity, sites, laws, times)
     if key not in _known:
         if len(_known) >= MOST_KNOWN:
             _known.clear()
-        share = _renew(draws, entity, failure, repair, mtbf, mttr, calendar)
+        share = np.zeros((calendar.reviews, draws.replications))
+        for name in [entity] if sites == 1 else [f"{entity}#{site}" for site in range(sites)]:
+            _renew(draws, name, failure, repair, mtbf, mttr, calendar, share)
+        if sites > 1:
+            share /= sites
         share.setflags(write=False)
         _known[key] = share
     return _known[key]
@@ -93,16 +109,19 @@ def _renew(
     mtbf: Array,
     mttr: Array,
     calendar: Calendar,
-) -> Array:
-    """Draw the up and down times of one process over the run, and take their share of each review."""
+    share: Array,
+) -> None:
+    """Draw the up and down times of one process over the run, and add their share of each review."""
     burn_in = BURN_IN * (mtbf + mttr)
     needed = burn_in + calendar.horizon
-    count = int(np.ceil((needed / (mtbf + mttr)).max() * 1.5)) + 12
+    cycles = float((needed / (mtbf + mttr)).max())
+    count = int(np.ceil(cycles + 2.5 * np.sqrt(cycles))) + 3
     while True:
         up = draws.lifetimes(entity, "time to failure", failure, mtbf, count)
         down = draws.lifetimes(entity, "repair time", repair, mttr, count)
         if ((up + down).sum(axis=0) > needed).all():
-            return overlap(up, down, burn_in, float(calendar.review), calendar.reviews)
+            _add_overlap(up, down, burn_in, float(calendar.review), share)
+            return
         count *= 2
 
 
@@ -124,13 +143,24 @@ def _outage_of(network: Network, name: str, facility: schema.Facility) -> schema
     return outages.get(name, outages.get(facility.process))
 
 
+@njit(cache=True)
+def _take_out(share: Array, i: int, severity: Array, down: Array) -> None:
+    """Take severity (replication,) times what is down (review, replication) off a facility's capacity, in place."""
+    for k in range(down.shape[0]):
+        for r in range(down.shape[1]):
+            share[k, i, r] -= severity[r] * down[k, r]
+
+
 def available_capacity(network: Network, draws: Draws, calendar: Calendar) -> Array:
     """Return the share of capacity up in each review, (review, facility, replication)."""
-    share = np.ones((calendar.reviews, len(network.facilities), draws.replications))
+    share = np.empty((calendar.reviews, len(network.facilities), draws.replications))
+    share.fill(1.0)
     for i, (name, facility) in enumerate(network.blueprint.facilities.items()):
         outage = _outage_of(network, name, facility)
         if outage is not None:
-            share[:, i] -= draws.number(outage.severity) * _sites_down(draws, name, facility, outage, calendar)
+            sites = 1 if facility.sites is None else max(1, round(facility.sites.value))
+            down = down_share(draws, f"facilities.{name}", outage.time_to_failure, outage.repair_time, calendar, sites)
+            _take_out(share, i, draws.number(outage.severity), down)
     for name, shock in network.world.hazards.shocks.items():
         down = draws.number(shock.severity) * down_share(
             draws, f"hazards.{name}", shock.time_to_failure, shock.repair_time, calendar
@@ -140,14 +170,6 @@ def available_capacity(network: Network, draws: Draws, calendar: Calendar) -> Ar
             if facility.country in struck and (shock.processes is None or facility.process in shock.processes):
                 share[:, i] *= 1.0 - down
     return share
-
-
-def _sites_down(draws: Draws, name: str, facility: schema.Facility, outage: schema.Outage, calendar: Calendar) -> Array:
-    """Mean over the plants a facility stands for, each with a luck of its own, (review, replication)."""
-    sites = 1 if facility.sites is None else max(1, round(facility.sites.value))
-    entities = [f"facilities.{name}" if sites == 1 else f"facilities.{name}#{site}" for site in range(sites)]
-    down = [down_share(draws, entity, outage.time_to_failure, outage.repair_time, calendar) for entity in entities]
-    return np.asarray(sum(down[1:], down[0]) / sites)
 
 
 def hazards(world: World) -> Steps:

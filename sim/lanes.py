@@ -1,4 +1,4 @@
-"""Compiled relationships over lanes; replication is the last, contiguous axis throughout."""
+"""Relationships and contracts over lanes, compiled; replication is the last, contiguous axis throughout."""
 
 from __future__ import annotations
 
@@ -9,12 +9,125 @@ from sim.compiled import njit
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+class Contracts:
+    """What normally flows on each lane today, t/d: at the start, times growth, with the offtakes that have joined.
+
+    Only buyers that new lanes join need a sum over their lanes at every review; the rest waits until it is asked for.
+
+    Parameters
+    ----------
+    flow : (lane, replication) float, t/d
+        At the start.
+    lane_ptr, lane_buyer : (buyer + 1,) and (lane,) int
+    lanes, offtake, volume
+        As of `enter_offtakes`.
+
+    Attributes
+    ----------
+    growth : (buyer, replication) float
+    scale : (buyer, replication) float
+        What makes a buyer's contracts sum to no more than before; 1 to the last bit where nothing was added.
+    joined : (buyer,) bool
+        Buyers whose lanes new ones may join.
+    """
+
+    def __init__(
+        self, flow: Array, lane_ptr: Index, lane_buyer: Index, lanes: Index, offtake: Index, volume: Array
+    ) -> None:
+        buyers, reps = lane_ptr.size - 1, flow.shape[1]
+        self.flow, self.lane_ptr, self.entries = flow, lane_ptr, (lanes, offtake, volume)
+        self.joined = np.isin(np.arange(buyers), lane_buyer[lanes])
+        self.growth, self.scale = np.ones((buyers, reps)), np.ones((buyers, reps))
+        self._normal, self._scaled, self._complete = flow.copy(), flow.copy(), True
+
+    def update(self, ramp: Array) -> None:
+        """Bring volumes to today's `growth` and to the ramps of offtakes, (offtake, replication)."""
+        join(
+            self.flow, self.growth, self.lane_ptr, self.joined, *self.entries, ramp, self._normal, self._scaled,
+            self.scale,
+        )  # fmt: skip
+        self._complete = False
+
+    def _fill(self) -> None:
+        if not self._complete:
+            grow(self.flow, self.growth, self.lane_ptr, ~self.joined, self._normal, self._scaled)
+            self._complete = True
+
+    @property
+    def normal(self) -> Array:
+        """(lane, replication) t/d, before rescaling."""
+        self._fill()
+        return self._normal
+
+    @property
+    def scaled(self) -> Array:
+        """(lane, replication) t/d, after rescaling."""
+        self._fill()
+        return self._scaled
+
+    @property
+    def of_joined(self) -> Array:
+        """As `scaled`, but good on the lanes of joined buyers only."""
+        return self._scaled
+
+
+@njit(cache=True, error_model="numpy")
+def join(
+    flow: Array, growth: Array, lane_ptr: Index, joined: Mask, lanes: Index, offtake: Index, volume: Array, ramp: Array,
+    normal: Array, scaled: Array, scale: Array,
+) -> None:  # fmt: skip
+    """Fill volumes of joined buyers, with offtakes, so that no buyer's contracts sum to more than before.
+
+    Parameters are those of `Contracts`; `normal` and `scaled`, (lane, replication) t/d, are overwritten, as is `scale`.
+    """
+    reps = flow.shape[1]
+    before = np.zeros(scale.shape)
+    for b in np.flatnonzero(joined):
+        for lane in range(lane_ptr[b], lane_ptr[b + 1]):
+            for r in range(reps):
+                normal[lane, r] = flow[lane, r] * growth[b, r]
+                before[b, r] += normal[lane, r]
+    for i in range(lanes.size):
+        for r in range(reps):
+            normal[lanes[i], r] += volume[i, r] * ramp[offtake[i], r]
+    for b in np.flatnonzero(joined):
+        first, end = lane_ptr[b], lane_ptr[b + 1]
+        _rescale(normal[first:end], before[b], scaled[first:end], scale[b])
+
+
+@njit(error_model="numpy")
+def _rescale(normal: Array, before: Array, scaled: Array, scale: Array) -> None:
+    """Let the lanes of one buyer, (lane, replication) t/d, sum to no more than before, (replication,)."""
+    after = np.zeros(scale.size)
+    for lane in range(normal.shape[0]):
+        for r in range(scale.size):
+            after[r] += normal[lane, r]
+    for r in range(scale.size):
+        less = before[r] > 0.0 and after[r] > before[r]
+        scale[r] = before[r] / after[r] if less else 1.0
+    for lane in range(normal.shape[0]):
+        for r in range(scale.size):
+            scaled[lane, r] = normal[lane, r] * scale[r]
+
+
+@njit(cache=True, error_model="numpy")
+def grow(flow: Array, growth: Array, lane_ptr: Index, wanted: Mask, normal: Array, scaled: Array) -> None:
+    """Fill volumes of the wanted buyers that nothing has joined."""
+    for b in range(wanted.size):
+        if wanted[b]:
+            for lane in range(lane_ptr[b], lane_ptr[b + 1]):
+                for r in range(flow.shape[1]):
+                    normal[lane, r] = flow[lane, r] * growth[b, r]
+                    scaled[lane, r] = normal[lane, r]
 
 
 @njit(cache=True, error_model="numpy")
 def relations_now(
-    relation: Array, growth: Array, scale: Array, opened: Array, release: Array, lane_buyer: Index, review: float,
-    out: Array,
+    relation: Array, growth: Array, scale: Array, shut: Mask, opened: Array, offered: Mask, release: Array,
+    lane_ptr: Index, review: float, out: Array,
 ) -> Array:  # fmt: skip
     """Return K D of every lane today: relationship times growth and rescaling, as far as the lane is open.
 
@@ -22,32 +135,32 @@ def relations_now(
     ----------
     relation, opened, release : (lane, replication) float
         `release` is the prior flow of stockpiles on offer, t/d.
+    shut, offered : (lane,) bool
+        Lanes that may be less than open, and on which stockpiles may sell; the others are not looked at.
     growth, scale : (buyer, replication) float
     out : (lane, replication) float, t
         Overwritten and returned.
     """
-    for lane in range(lane_buyer.size):
-        b = lane_buyer[lane]
-        for r in range(out.shape[1]):
-            factor = growth[b, r] * scale[b, r]
-            out[lane, r] = (relation[lane, r] * factor * opened[lane, r] + release[lane, r]) * review
+    reps = out.shape[1]
+    factor = np.empty(reps)
+    for b in range(lane_ptr.size - 1):
+        for r in range(reps):
+            factor[r] = growth[b, r] * scale[b, r]
+        for lane in range(lane_ptr[b], lane_ptr[b + 1]):
+            if shut[lane] or offered[lane]:
+                for r in range(reps):
+                    out[lane, r] = (relation[lane, r] * factor[r] * opened[lane, r] + release[lane, r]) * review
+            else:
+                for r in range(reps):
+                    out[lane, r] = relation[lane, r] * factor[r] * review
     return out
 
 
 @njit(cache=True, error_model="numpy")
 def adapt_relations(
-    relation: Array,
-    flow: Array,
-    release: Array,
-    baseline: Array,
-    growth: Array,
-    scale: Array,
-    lane_buyer: Index,
-    review: float,
-    tau_k: Array,
-    tau_0: Array,
-    floor: float,
-) -> None:
+    relation: Array, flow: Array, offered: Mask, release: Array, start: Array, joined: Mask, baseline: Array,
+    growth: Array, scale: Array, lane_ptr: Index, review: float, tau_k: Array, tau_0: Array, floor: float,
+) -> None:  # fmt: skip
     """Let relationships follow trade and return to their origin (docs/model.md, equation 12).
 
     ``dK/dt = (f - K) / tau_K + (K0 - K) / tau_0`` on lanes that have a baseline, never below a share of it.
@@ -57,68 +170,88 @@ def adapt_relations(
     relation : (lane, replication) float, t/d
         Changed in place; without growth and rescaling.
     flow : (lane, replication) float, t per review
+    offered : (lane,) bool
     release : (lane, replication) float, t/d
-        Prior flow of stockpiles, which leaves no relationship.
-    baseline : (lane, replication) float, t/d
-        K0 with growth and rescaling.
+        Prior flow of stockpiles on offered lanes, which leaves no relationship.
+    start, baseline : (lane, replication) float, t/d
+        K0 at the start, and, for the lanes of `joined` buyers, with growth, offtakes and rescaling.
     growth, scale : (buyer, replication) float
     tau_k, tau_0 : (replication,) float, d
     """
     reps = relation.shape[1]
     follow, recall = review / tau_k, review / tau_0
-    inverse = np.empty(reps)
-    last = -1
-    for lane in range(lane_buyer.size):
-        b = lane_buyer[lane]
-        if b != last:
-            last = b
-            for r in range(reps):
-                factor = growth[b, r] * scale[b, r]
-                inverse[r] = 1.0 / factor if factor > 0.0 else 0.0
+    inverse, per_day, traded, origin = np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps)
+    for b in range(lane_ptr.size - 1):
         for r in range(reps):
-            old = relation[lane, r]
-            origin = baseline[lane, r] * inverse[r]
-            traded = (flow[lane, r] / review - release[lane, r]) * inverse[r]
-            new = max(old + follow[r] * (traded - old) + recall[r] * (origin - old), floor * origin)
-            relation[lane, r] = new if origin > 0.0 else old
+            factor = growth[b, r] * scale[b, r]
+            inverse[r] = 1.0 / factor if factor > 0.0 else 0.0
+            per_day[r] = inverse[r] / review
+        for lane in range(lane_ptr[b], lane_ptr[b + 1]):
+            for r in range(reps):
+                traded[r] = flow[lane, r] * per_day[r]
+            if offered[lane]:
+                for r in range(reps):
+                    traded[r] -= release[lane, r] * inverse[r]
+            if joined[b]:
+                for r in range(reps):
+                    origin[r] = baseline[lane, r] * inverse[r]
+            else:
+                for r in range(reps):
+                    origin[r] = start[lane, r] * growth[b, r] * inverse[r]
+            for r in range(reps):
+                old = relation[lane, r]
+                new = max(old + follow[r] * (traded[r] - old) + recall[r] * (origin[r] - old), floor * origin[r])
+                relation[lane, r] = new if origin[r] > 0.0 else old
 
 
 @njit(cache=True, error_model="numpy")
 def mean_lead(
-    weight: Array, lead_time: Array, waits: bool, border_days: Array, border_share: Array, lane_ptr: Index, out: Array
-) -> Array:
-    """Return each buyer's mean lead time with the border delay in force, weighted by baseline flow.
+    due: Mask, start: Array, growth: Array, joined: Mask, baseline: Array, lead_time: Array, waiting: Mask,
+    border_days: Array, border_share: Array, lane_ptr: Index, out: Array,
+) -> None:  # fmt: skip
+    """Fill the mean lead time of buyers that are due, with the border delay in force, weighted by baseline flow.
 
     Parameters
     ----------
-    weight : (lane, replication) float, t/d
+    due, joined : (buyer,) bool
+    start, baseline : (lane, replication) float, t/d
+        At the start, which weighs like today's unless new lanes have brought anything, and today's where `joined`.
+    growth : (buyer, replication) float
     lead_time, border_days : (lane, replication) float, d
-    waits : bool
-        Whether anything waits at a border.
+    waiting : (lane,) bool
+        Lanes on which goods may wait at the border.
     border_share : (lane, replication) float
     out : (buyer, replication) float, d
-        Overwritten and returned; the plain mean where a buyer has no baseline flow.
+        Overwritten where due; the plain mean where a buyer has no baseline flow.
     """
     reps = out.shape[1]
-    total, plain, wait = np.empty(reps), np.empty(reps), np.empty(reps)
+    total, plain, wait, weight = np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps)
+    mixed = np.empty(reps, dtype=np.bool_)
     for b in range(lane_ptr.size - 1):
-        start, end = lane_ptr[b], lane_ptr[b + 1]
+        if not due[b]:
+            continue
+        first, end = lane_ptr[b], lane_ptr[b + 1]
         out[b, :] = 0.0
         total[:] = 0.0
         plain[:] = 0.0
-        for lane in range(start, end):
+        mixed[:] = False
+        if joined[b]:
+            for lane in range(first, end):
+                for r in range(reps):
+                    mixed[r] |= baseline[lane, r] != start[lane, r] * growth[b, r]
+        for lane in range(first, end):
             for r in range(reps):
                 wait[r] = lead_time[lane, r]
-            if waits:
+                weight[r] = baseline[lane, r] if mixed[r] else start[lane, r]
+            if waiting[lane]:
                 for r in range(reps):
                     wait[r] += border_days[lane, r] * border_share[lane, r]
             for r in range(reps):
-                total[r] += weight[lane, r]
-                out[b, r] += weight[lane, r] * wait[r]
+                total[r] += weight[r]
+                out[b, r] += weight[r] * wait[r]
                 plain[r] += wait[r]
         for r in range(reps):
-            out[b, r] = out[b, r] / total[r] if total[r] > 0.0 else plain[r] / max(end - start, 1)
-    return out
+            out[b, r] = out[b, r] / total[r] if total[r] > 0.0 else plain[r] / max(end - first, 1)
 
 
 @njit(cache=True, error_model="numpy")
@@ -146,78 +279,6 @@ def enter_offtakes(
         lane = lanes[i]
         for r in range(relation.shape[1]):
             relation[lane, r] = max(relation[lane, r], 0.0)
-
-
-@njit(cache=True, error_model="numpy")
-def lanes_today(
-    baseline: Array,
-    growth: Array,
-    lane_buyer: Index,
-    lanes: Index,
-    offtake: Index,
-    volume: Array,
-    ramp: Array,
-    normal: Array,
-    scaled: Array,
-    scale: Array,
-) -> None:
-    """Fill lane volumes with growth and offtakes, then rescaled so that no buyer's contracts sum to more than before.
-
-    Parameters
-    ----------
-    baseline : (lane, replication) float, t/d
-    growth : (buyer, replication) float
-    lanes, offtake, volume, ramp
-        As of `enter_offtakes`.
-    normal, scaled : (lane, replication) float, t/d
-        Overwritten: before and after rescaling.
-    scale : (buyer, replication) float
-        Overwritten: 1 to the last bit where nothing was added.
-    """
-    reps = baseline.shape[1]
-    joined, before, after = np.zeros(scale.shape[0], np.bool_), np.zeros(scale.shape), np.zeros(scale.shape)
-    for i in range(lanes.size):
-        joined[lane_buyer[lanes[i]]] = True
-    for lane in range(lane_buyer.size):
-        b = lane_buyer[lane]
-        for r in range(reps):
-            normal[lane, r] = baseline[lane, r] * growth[b, r]
-            scaled[lane, r] = normal[lane, r]
-        if joined[b]:
-            for r in range(reps):
-                before[b, r] += normal[lane, r]
-    for i in range(lanes.size):
-        for r in range(reps):
-            normal[lanes[i], r] += volume[i, r] * ramp[offtake[i], r]
-    _rescale(lane_buyer, joined, normal, before, after, scaled, scale)
-
-
-@njit(error_model="numpy")
-def _rescale(
-    lane_buyer: Index,
-    joined: NDArray[np.bool_],
-    normal: Array,
-    before: Array,
-    after: Array,
-    scaled: Array,
-    scale: Array,
-) -> None:
-    """Let the lanes of buyers that new lanes have joined sum to what they did before, t/d."""
-    reps = scale.shape[1]
-    for lane in range(lane_buyer.size):
-        b = lane_buyer[lane]
-        if joined[b]:
-            for r in range(reps):
-                after[b, r] += normal[lane, r]
-    for b in range(scale.shape[0]):
-        for r in range(reps):
-            less = before[b, r] > 0.0 and after[b, r] > before[b, r]
-            scale[b, r] = before[b, r] / after[b, r] if less else 1.0
-    for lane in range(lane_buyer.size):
-        b = lane_buyer[lane]
-        if joined[b]:
-            for r in range(reps):
-                scaled[lane, r] = normal[lane, r] * scale[b, r]
 
 
 @njit(cache=True, error_model="numpy")

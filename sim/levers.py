@@ -49,6 +49,16 @@ class Spending:
     private: Array
 
 
+LANES = {
+    **dict.fromkeys(("border_days", "border_share", "refused"), "waiting"),
+    **dict.fromkeys(("open", "bypass"), "shut"),
+    "release_lane": "offered",
+    "risk": "warned",
+    "wedge": "costly",
+}
+"""Levers on lanes, and the mark of a lane that something may hold; the others are neutral and need no look."""
+
+
 class Levers:
     """Levers of one block; shapes end in the replication axis.
 
@@ -90,6 +100,8 @@ class Levers:
     fill : (buyer, replication) float, t per review
     fill_limit : (buyer, replication) float
         Log price above which a stockpile stops buying.
+    marks : dict of (lane,) bool
+        Which lanes are held, by the names in `LANES`.
     first : list of (group, sectors, (replication,) float)
         Sectors of a group that are served before the others, in order, and for which share of the review.
     """
@@ -125,13 +137,20 @@ class Levers:
         self._offers: dict[int, list[Offer]] = {}
         self._bids: dict[int, list[Bid]] = {}
         self._sought: dict[tuple[str, int], Mask] = {}
+        self.marks = {mark: np.ones(lanes, dtype=np.bool_) for mark in LANES.values()}
         self.held = set(NEUTRAL)
         self.drop()
 
     def drop(self) -> None:
         """Let go of every lever that is held; called once before policies act in a review."""
         for name in self.held:
-            getattr(self, name).fill(NEUTRAL[name])
+            lever = getattr(self, name)
+            if name in LANES:
+                lever[self._held_lanes(name)] = NEUTRAL[name]
+            else:
+                lever.fill(NEUTRAL[name])
+        for mark in {LANES[name] for name in self.held if name in LANES}:
+            self.marks[mark].fill(False)
         self.held.clear()
         self.first = []
         self._offers, self._bids, self._sought = {}, {}, {}
@@ -139,9 +158,22 @@ class Levers:
     def _hold(self, *names: str) -> None:
         self.held.update(names)
 
+    def _hold_lanes(self, lanes: Index, *names: str) -> None:
+        self.held.update(names)
+        self.marks[LANES[names[0]]][lanes] = True
+
+    def _held_lanes(self, name: str) -> Index | slice:
+        """Return the lanes that may be away from neutral."""
+        mark = self.marks[LANES[name]]
+        return slice(None) if mark.all() else np.flatnonzero(mark)
+
     def holds(self, name: str) -> bool:
         """Whether anything holds a lever away from neutral."""
-        return name in self.held and bool((getattr(self, name) != NEUTRAL[name]).any())
+        if name not in self.held:
+            return False
+        lever = getattr(self, name)
+        held = lever[self._held_lanes(name)] if name in LANES else lever
+        return bool((held != NEUTRAL[name]).any())
 
     # -- what a policy may hold -----------------------------------------------------------------------
 
@@ -164,12 +196,12 @@ class Levers:
 
     def warn(self, lanes: Index, level: Array) -> None:
         """Raise the risk signal of lanes to at least ``level`` (replication,)."""
-        self._hold("risk")
+        self._hold_lanes(lanes, "risk")
         _raise(lanes, self._by_lane(lanes, level), self.risk)
 
     def delay(self, lanes: Index, days: Array, share: Array, refused: Array) -> None:
         """Hold a share of what is shipped at the border; of several delays the longest counts."""
-        self._hold("border_days", "border_share", "refused")
+        self._hold_lanes(lanes, "border_days", "border_share", "refused")
         share = self._by_lane(lanes, share)
         _hold_goods(lanes, days, share, refused, self.border_days, self.border_share, self.refused)
 
@@ -178,22 +210,26 @@ class Levers:
 
     def cost(self, lanes: Index, wedge: Array) -> None:
         """Add a log cost (replication,) on lanes."""
-        self._hold("wedge")
+        self._hold_lanes(lanes, "wedge")
         self.wedge[lanes] += wedge
 
     def close(self, lanes: Index, share: Array) -> None:
         """Close lanes for a share (replication,) of the review."""
-        self._hold("open")
+        self._hold_lanes(lanes, "open")
         self.open[lanes] *= 1.0 - share
 
     def go_round(self, lanes: Index, share: Array) -> None:
         """Let a share (replication,) of what is closed on lanes go another way; several ways add up to all of it."""
-        self._hold("bypass")
+        self._hold_lanes(lanes, "bypass")
         self.bypass[lanes] = np.minimum(self.bypass[lanes] + share, 1.0)
 
     def passable(self) -> Array:
         """Return what of each lane can be used, (lane, replication): ``1 - (1 - open) (1 - bypass)``."""
-        return 1.0 - (1.0 - self.open) * (1.0 - self.bypass) if self.holds("bypass") else self.open
+        if not self.holds("bypass"):
+            return self.open
+        passable, shut = self.open.copy(), self._held_lanes("open")
+        passable[shut] = 1.0 - (1.0 - self.open[shut]) * (1.0 - self.bypass[shut])
+        return passable
 
     def stop(self, facilities: Index, share: Array) -> None:
         """Take a share (replication,) of capacity out of facilities; several stops multiply."""
@@ -233,7 +269,12 @@ class Levers:
     def open_offtake(self, offtake: int, level: Array) -> None:
         """Set how far an offtake has ramped up, (replication,) in [0, 1]."""
         self._hold("ramp")
-        self.ramp[offtake] = np.maximum(self.ramp[offtake], level)
+        np.maximum(self.ramp[offtake], level, out=self.ramp[offtake])
+
+    def open_offtakes(self, offtakes: Index, level: Array) -> None:
+        """Set how far several offtakes, each once, have ramped up, (offtake, replication) in [0, 1]."""
+        self._hold("ramp")
+        self.ramp[offtakes] = np.maximum(self.ramp[offtakes], level)
 
     def offer(
         self, supplier: int, amount: Array, reserve: Array, lanes: Index, prior: Array, sought: Mask | None = None
@@ -253,7 +294,8 @@ class Levers:
         sought : (replication,) bool, optional
             Where the market paid the reserve price in the last review; nowhere unless given.
         """
-        self._hold("release", "release_reserve", "release_lane")
+        self._hold("release", "release_reserve")
+        self._hold_lanes(lanes, "release_lane")
         prior = np.array(np.broadcast_to(prior, (lanes.size, amount.size)))
         fellows = self._offers.setdefault(supplier, [])
         key, standing = ("release", supplier), (self.release[supplier], self.release_reserve[supplier])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from sim.compiled import njit
 
@@ -62,7 +62,7 @@ class Moments:
         enough = self.count > 1
         degrees = np.maximum(self.count - 1, 1)
         error = np.sqrt(self.squares / degrees / np.maximum(self.count, 1))
-        half = np.where(enough, stats.t.ppf(0.5 + CONFIDENCE / 2, degrees) * error, np.nan)
+        half = np.where(enough, special.stdtrit(degrees, 0.5 + CONFIDENCE / 2) * error, np.nan)
         mean = np.where(self.count > 0, self.mean, np.nan)
         return mean, mean - half, mean + half
 
@@ -141,7 +141,7 @@ def add_counts(bins: NDArray[np.uint16], counts: NDArray[np.uint32]) -> None:
 
 def share_interval(hits: Counts, count: int) -> tuple[Array, Array, Array]:
     """Return a share with its Wilson score interval (Wilson 1927), which holds for shares of 0 and 1 too."""
-    z = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
+    z = float(special.ndtri(0.5 + CONFIDENCE / 2))
     share = hits / count
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,7 @@ class Network:
         self.facility_index = {name: i for i, name in enumerate(self.facilities)}
         self.suppliers = tuple(row for m in self.materials for row in self._suppliers_of(m))
         self.buyers = tuple(row for m in self.materials for row in self._buyers_of(m))
+        self.remembered: dict[str, Any] = {}  # what others find out about lanes and need again in the next block
         self._found_lanes: dict[tuple[Names, Names, Names, bool], Index] = {}
         self._sellers = self._find_sellers()
         lanes = [(b, s) for b in range(len(self.buyers)) for s in self._lanes_into(b)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from sim.recorder import SERIES, Bins
 Array = NDArray[np.float64]
 
 CODEC = "zstd"
-"""Of the weekly bins, the bulk of a part."""
+"""Of all arrays in a part."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Part:
     sums : (series, group, review) float
         Sums over replications.
     bins : dict of (group, review, replication) uint16
-        By series.
+        By series; on disk, in rising order over replications.
     causes : dict of (group, review) float
         Cause -> sum over replications of its part of the log price.
     first_short : (group, replication) float, d
@@ -106,17 +107,30 @@ def reduce(case: Case, block: Block) -> Part:
 # -- files ----------------------------------------------------------------------------------------------
 
 
-def part_name(identity: Mapping[str, Any], seed: int, block: int, replications: int) -> str:
-    """Return the file name of a part: a hash of all that decides what is in it.
+def seal(identity: Mapping[str, Any], seed: int) -> str:
+    """Return a hash of all that decides what is in the blocks of a scenario.
 
     Parameters
     ----------
     identity : mapping
         Plain values of the scenario: its world, policies, horizon and switches.
     """
-    key = [identity, seed, block, replications, BLOCK_SIZE, code_version()]
-    text = json.dumps(key)  # unsorted: the order of names is the order of rows and of policies
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest() + ".part"
+    # Unsorted: the order of names is the order of rows and of policies.
+    return _hash(json.dumps([identity, seed, BLOCK_SIZE, code_version()]))
+
+
+def part_name(sealed: str, block: int, replications: int) -> str:
+    """Return the file name of the part of a block of a scenario that is known by its `seal`."""
+    return f"{part_prefix()}{_hash(f'{sealed} {block} {replications}')}.part"
+
+
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def part_prefix() -> str:
+    """Return what the names of all parts of this version of the code begin with."""
+    return f"{code_version()[:8]}-"
 
 
 _code: list[str] = []
@@ -136,6 +150,20 @@ def code_version() -> str:
 
 def write_part(path: Path, part: Part) -> None:
     """Write a part so that its file is complete or absent."""
+    write_whole(path, packed(part))
+
+
+def packed(part: Part) -> memoryview:
+    """Return the content of a part's file."""
+    arrays = {
+        "metrics": part.metrics,
+        "sums": part.sums,
+        "causes": _stacked(part.causes),
+        "first_short": part.first_short,
+        "timeline": _stacked(part.timeline),
+        "ranges": _stacked(part.ranges),
+        "spending": _stacked(part.spending),
+    }
     header = {
         "keys": part.keys,
         "groups": part.groups,
@@ -146,39 +174,53 @@ def write_part(path: Path, part: Part) -> None:
         "counts": part.counts,
         "seconds": part.seconds,
         "shape": next(iter(part.bins.values())).shape[1:],
+        "shapes": {name: values.shape for name, values in arrays.items()},
     }
-    arrays = {
+    content = {
         "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
-        "metrics": part.metrics,
-        "sums": part.sums,
-        "causes": _stacked(part.causes),
-        "first_short": part.first_short,
-        "timeline": _stacked(part.timeline),
-        "ranges": _stacked(part.ranges),
-        "spending": _stacked(part.spending),
-        **{f"bins_{name}": _packed(values) for name, values in part.bins.items()},
+        **{name: _compressed(values) for name, values in arrays.items()},
+        **{f"bins_{name}": _compressed(_steps(values)) for name, values in part.bins.items()},
     }
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    write_whole(path, buffer.getbuffer())
+    np.savez(buffer, **content)  # type: ignore[arg-type]
+    return buffer.getbuffer()
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Write a file under a temporary name, flush it to disk, then give it its name."""
+    """Write a file under a temporary name, flush it to disk, then give it its name.
+
+    Whatever ends the process, and whenever, a file with that name is complete; what is left of another ends in
+    ``.tmp``.
+    """
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     with unfinished.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the name, too, survives a loss of power
+    finally:
+        os.close(folder)
 
 
 def _stacked(values: Mapping[Any, Array]) -> Array:
     return np.stack(list(values.values())) if values else np.zeros((0, 0))
 
 
-def _packed(bins: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    return np.frombuffer(pa.compress(np.ascontiguousarray(bins), codec=CODEC, asbytes=True), dtype=np.uint8)
+def _compressed(values: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.frombuffer(pa.compress(np.ascontiguousarray(values), codec=CODEC, asbytes=True), dtype=np.uint8)
+
+
+def _steps(bins: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Return bins as the steps between them in rising order, low bytes first: a quarter of the size when compressed.
+
+    Which replication fell into which bin is lost; a histogram does not ask.
+    """
+    steps = np.sort(bins, axis=-1)
+    steps[..., 1:] -= steps[..., :-1].copy()
+    return np.stack([(steps & 255).astype(np.uint8), (steps >> 8).astype(np.uint8)])
 
 
 class PartFile:
@@ -218,23 +260,30 @@ class PartFile:
 
     def array(self, name: str) -> Array:
         """Return ``metrics``, ``sums`` or ``first_short`` as of `Part`."""
-        return np.asarray(self._file[name])
+        shape = self.header["shapes"][name]
+        size = 8 * math.prod(shape)
+        if not size:
+            return np.zeros(shape)
+        return np.frombuffer(self._raw(name, size), dtype=np.float64).reshape(shape)
+
+    def _raw(self, name: str, size: int) -> bytes:
+        found: bytes = pa.decompress(self._file[name], decompressed_size=size, codec=CODEC, asbytes=True)
+        return found
 
     def named(self, name: str, labels: str) -> dict[Any, Array]:
         """Return ``causes``, ``timeline``, ``ranges`` or ``spending`` by the labels of the header."""
-        rows = self._file[name]
+        rows = self.array(name)
         return {
             tuple(label) if isinstance(label, list) else label: row
             for label, row in zip(self.header[labels], rows, strict=True)
         }
 
     def bins(self, series: str) -> NDArray[np.uint16]:
-        """Return the weekly bins of a series, (group, review, replication)."""
-        groups = len(self.groups)
-        reviews, replications = self.header["shape"]
-        size = groups * reviews * replications * 2
-        raw = pa.decompress(self._file[f"bins_{series}"], decompressed_size=size, codec=CODEC)
-        return np.frombuffer(raw, dtype=np.uint16).reshape(groups, reviews, replications)
+        """Return the weekly bins of a series, (group, review, replication), in rising order over replications."""
+        shape = (len(self.groups), *self.header["shape"])
+        count = math.prod(shape)
+        low, high = np.frombuffer(self._raw(f"bins_{series}", 2 * count), dtype=np.uint8).reshape(2, *shape)
+        return np.cumsum(low + high.astype(np.uint16) * 256, axis=-1, dtype=np.uint16)
 
 
 def bin_count(series: str) -> int:

@@ -9,6 +9,7 @@ from sim.compiled import njit
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 @njit(cache=True, error_model="numpy")
@@ -22,24 +23,37 @@ def reviews_under_way(lead_time: Array, review: float, steps: Array, reach: Inde
         reach[lane, 0], reach[lane, 1] = fewest, most
 
 
+class Courses:
+    """Lanes to one buyer that take as long as each other, in all replications: what they carry is one shipment.
+
+    Attributes
+    ----------
+    lane : (lane,) int
+        Sorted by course, courses by buyer.
+    ptr : (course + 1,) int
+        Lanes of course c are ``lane[ptr[c]:ptr[c + 1]]``.
+    steps, reach : (course, replication) float and (course, 2) int
+        As `reviews_under_way` fills them.
+    """
+
+    def __init__(self, lead_time: Array, lane_buyer: Index, review: float) -> None:
+        found: dict[tuple[int, bytes], list[int]] = {}
+        for lane, buyer in enumerate(lane_buyer):
+            found.setdefault((int(buyer), lead_time[lane].tobytes()), []).append(lane)
+        courses = sorted(found.values(), key=lambda lanes: (lane_buyer[lanes[0]], lanes[0]))
+        self.lane = np.array([lane for lanes in courses for lane in lanes], dtype=np.int64)
+        self.ptr = np.cumsum([0, *(len(lanes) for lanes in courses)]).astype(np.int64)
+        self.steps = np.empty((len(courses), lead_time.shape[1]))
+        self.reach = np.empty((len(courses), 2), dtype=np.int64)
+        reviews_under_way(lead_time[[lanes[0] for lanes in courses]], review, self.steps, self.reach)
+
+
 @njit(cache=True, error_model="numpy")
 def ship(
-    pipeline: Array,
-    returning: Array,
-    head: int,
-    flow: Array,
-    steps: Array,
-    reach: Index,
-    review: float,
-    border_days: Array,
-    border_share: Array,
-    refused: Array,
-    lane_supplier: Index,
-    lane_buyer: Index,
-    shipped: Array,
-    received: Array,
-    back: Array,
-) -> float:
+    pipeline: Array, returning: Array, head: int, flow: Array, course_lane: Index, course_ptr: Index, steps: Array,
+    reach: Index, review: float, waiting: Mask, border_days: Array, border_share: Array, refused: Array,
+    lane_supplier: Index, lane_buyer: Index, shipped: Array, received: Array, back: Array,
+) -> float:  # fmt: skip
     """Put shipments on their way, split over the two reviews around each arrival so that its mean is exact.
 
     Parameters
@@ -49,8 +63,10 @@ def ship(
     returning : (slot, supplier, replication) float, t
         Refused goods on their way back to the seller's stock.
     flow : (lane, replication) float, t
-    steps, reach : (lane, replication) float and (lane, 2) int, reviews
-        As `reviews_under_way` fills them.
+    course_lane, course_ptr, steps, reach
+        As of `Courses`.
+    waiting : (lane,) bool
+        Lanes on which goods may wait at the border; the others are not looked at.
     border_days : (lane, replication) float, d
     border_share : (lane, replication) float
         Share of the shipment that waits at the border.
@@ -67,33 +83,42 @@ def ship(
         Longest time under way in reviews, to check that the ring is long enough.
     """
     slots, reps, longest = pipeline.shape[0], flow.shape[1], 0.0
-    amount = np.empty(reps)
+    load, amount = np.empty(reps), np.empty(reps)
     shipped[:] = 0.0
     received[:] = 0.0
     back[:] = 0.0
-    for lane in range(flow.shape[0]):
-        seller, buyer = lane_supplier[lane], lane_buyer[lane]
-        held, used = 0, 0
+    for c in range(course_ptr.size - 1):
+        buyer, used = lane_buyer[course_lane[course_ptr[c]]], 0
+        load[:] = 0.0
+        for i in range(course_ptr[c], course_ptr[c + 1]):
+            lane = course_lane[i]
+            seller = lane_supplier[lane]
+            for r in range(reps):
+                shipped[seller, r] += flow[lane, r]
+                received[buyer, r] += flow[lane, r]
+            if waiting[lane]:
+                for r in range(reps):
+                    used += flow[lane, r] > 0.0
+                    amount[r] = flow[lane, r]
+                late = _hold(pipeline, returning, head, review, lane, seller, buyer, steps[c], border_days,
+                             border_share, refused, amount, received, back)  # fmt: skip
+                longest = max(longest, late)
+                for r in range(reps):
+                    load[r] += amount[r]
+            else:
+                for r in range(reps):
+                    load[r] += flow[lane, r]
         for r in range(reps):
-            used += flow[lane, r] > 0.0
-            held += border_share[lane, r] > 0.0
+            used += load[r] > 0.0
         if used == 0:
             continue
-        for r in range(reps):
-            amount[r] = flow[lane, r]
-            shipped[seller, r] += amount[r]
-            received[buyer, r] += amount[r]
-        if held > 0:
-            late = _hold(pipeline, returning, head, review, lane, seller, buyer, steps[lane], border_days, border_share,
-                         refused, amount, received, back)  # fmt: skip
-            longest = max(longest, late)
-        longest = max(longest, float(reach[lane, 1]))
-        for k in range(reach[lane, 0], reach[lane, 1] + 2):
+        longest = max(longest, float(reach[c, 1]))
+        for k in range(reach[c, 0], reach[c, 1] + 2):
             slot = (head + min(k, slots) - 1) % slots
             for r in range(reps):
                 # Of what is under way for 3.4 reviews, 0.6 land with the third and 0.4 with the fourth.
-                share = min(1.0 - (steps[lane, r] - k), steps[lane, r] - (k - 1))
-                pipeline[slot, buyer, r] += amount[r] * max(share, 0.0)
+                share = min(1.0 - (steps[c, r] - k), steps[c, r] - (k - 1))
+                pipeline[slot, buyer, r] += load[r] * max(share, 0.0)
     return longest
 
 

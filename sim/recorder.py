@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sim.balance import Baseline
 from sim.calendar import Calendar
-from sim.compiled import njit
+from sim.compiled import logarithm, njit
 from sim.network import Network
 from sim.sectors import Sectors, count_use
 from sim.sums import sum_by_supplier
@@ -38,25 +38,49 @@ class Bins:
     counts: ClassVar[dict[str, int]] = {"price_pressure": 700, "days_of_cover": 800, "fill_rate": 501}
 
     @classmethod
-    def index(cls, series: str, values: Array) -> NDArray[np.uint16]:
-        """Return the bin of each value."""
-        if series == "price_pressure":
-            place = (np.log(np.maximum(values, 1e-6)) + 2.0) / 0.01
-        elif series == "days_of_cover":
-            place = values / 0.5
-        else:
-            place = values / 0.002 + 0.5
-        top = cls.counts[series] - 1
-        # fmin passes over NaN, which falls into the top bin like inf.
-        return np.maximum(np.fmin(place, top), 0.0).astype(np.uint16)
-
-    @classmethod
     def middles(cls, series: str) -> Array:
         """Return the value each bin stands for."""
         index = np.arange(cls.counts[series], dtype=np.float64)
         if series == "price_pressure":
             return np.asarray(np.exp(-2.0 + (index + 0.5) * 0.01))
         return np.asarray((index + 0.5) * 0.5 if series == "days_of_cover" else index * 0.002)
+
+
+@njit(cache=True, error_model="numpy")
+def bin_series(level: Array, cover: Array, fill: Array, tops: Array, review: int, bins: NDArray[np.uint16],
+               sums: Array) -> None:  # fmt: skip
+    """Fill the bins of one review and the sums over replications of what is finite (see `Bins` and `Recorder`).
+
+    Parameters
+    ----------
+    level, cover, fill : (group, replication) float
+        In the order of `SERIES`; NaN falls into the top bin like inf.
+    tops : (series,) float
+        Last bin of each series.
+    bins : (series, group, review, replication) uint16
+    sums : (series, group, review) float
+    """
+    groups, reps = level.shape
+    place, strands = np.empty(reps), np.empty(4)
+    for i, values in enumerate((level, cover, fill)):
+        top = tops[i]
+        for g in range(groups):
+            if i == 0:
+                for r in range(reps):
+                    place[r] = (logarithm(min(max(values[g, r], 1e-6), 1e300)) + 2.0) / 0.01
+            elif i == 1:
+                for r in range(reps):
+                    place[r] = values[g, r] / 0.5
+            else:
+                for r in range(reps):
+                    place[r] = values[g, r] / 0.002 + 0.5
+            for r in range(reps):
+                held = place[r] if place[r] < top else top
+                bins[i, g, review, r] = np.uint16(max(held, 0.0))
+            strands[:] = 0.0
+            for r in range(reps):
+                strands[r % 4] += values[g, r] if abs(values[g, r]) < np.inf else 0.0
+            sums[i, g, review] = (strands[0] + strands[1]) + (strands[2] + strands[3])
 
 
 @njit(cache=True, error_model="numpy")
@@ -184,6 +208,7 @@ class Recorder:
         }
         self._signals |= {"fill_rate": np.ones((groups, reps)), "shortage": np.zeros((groups, reps))}
         self.sectors = Sectors(network, self.weight, float(calendar.review))
+        self._tops = np.array([Bins.counts[name] - 1.0 for name in SERIES])
         self._use = np.zeros((buyers, reps))
         self._want = np.zeros((buyers, reps))
 
@@ -284,9 +309,7 @@ class Recorder:
             "fill_rate": fill,
             "shortage": 1.0 - fill,
         }
-        for i, (name, values) in enumerate(zip(SERIES, (level, cover, fill), strict=True)):
-            self.bins[i, :, review] = Bins.index(name, values)
-            self.sums[i, :, review] = np.where(np.isfinite(values), values, 0.0).sum(axis=1)
+        bin_series(level, cover, fill, self._tops, review, self.bins, self.sums)
 
     # -- for triggers ---------------------------------------------------------------------------------
 

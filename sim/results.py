@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import uuid
@@ -186,6 +187,16 @@ def replacing(directory: Path) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
         if directory.exists():
             shutil.rmtree(old, ignore_errors=True)
+
+
+def clear_up(directory: Path) -> None:
+    """Remove what a run that was killed while it wrote has left beside a results directory; put back what it moved."""
+    for path in directory.parent.glob(f".{directory.name}.*"):
+        kind = re.fullmatch(rf"\.{re.escape(directory.name)}\.[0-9a-f]{{8}}\.(new|old)", path.name)
+        if kind is not None and kind[1] == "old" and not directory.exists():
+            path.rename(directory)
+        elif kind is not None:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 # -- the manifest ---------------------------------------------------------------------------------------

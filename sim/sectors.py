@@ -22,31 +22,11 @@ Index = NDArray[np.int64]
 
 @njit(cache=True, error_model="numpy")
 def count_use(
-    rows: Index,
-    group: Index,
-    use: Array,
-    want: Array,
-    threshold: Array,
-    curtailed: Array,
-    destroyed: Array,
-    day: float,
-    review: float,
-    disruption_start: Array,
-    last_use: Array,
-    last_want: Array,
-    used: Array,
-    wanted: Array,
-    unmet: Array,
-    curtailed_total: Array,
-    destroyed_total: Array,
-    was_short: NDArray[np.bool_],
-    short_days: Array,
-    streak: Array,
-    longest: Array,
-    any_short: Array,
-    first_short: Array,
-    last_short: Array,
-) -> None:
+    rows: Index, group: Index, use: Array, want: Array, threshold: Array, curtailed: Array, destroyed: Array,
+    day: float, review: float, disruption_start: Array, last_use: Array, last_want: Array, used: Array, wanted: Array,
+    unmet: Array, curtailed_total: Array, destroyed_total: Array, was_short: NDArray[np.bool_], short_days: Array,
+    streak: Array, longest: Array, any_short: Array, first_short: Array, last_short: Array,
+) -> None:  # fmt: skip
     """Add one review's use of some buyers to the totals, in place (docs/model.md, section 8).
 
     Of the review in which a shelf runs empty only the days after that count, ``D (1 - use / want)``; every
@@ -59,31 +39,58 @@ def count_use(
     use, want, threshold, curtailed, destroyed : (row, replication) float, t
     last_use and following : (buyer, replication); any_short, first_short, last_short : (group, replication)
     """
+    reps = use.shape[1]
     for i in range(rows.size):
         b = rows[i]
-        g = group[b]
-        for r in range(use.shape[1]):
-            amount, need = use[i, r], want[i, r]
-            last_use[b, r], last_want[b, r] = amount, need
-            used[b, r] += amount
-            wanted[b, r] += need
-            unmet[b, r] += max(need - amount, 0.0)
-            curtailed_total[b, r] += max(curtailed[i, r], 0.0)
-            destroyed_total[b, r] += max(destroyed[i, r], 0.0)
-            if not amount < threshold[i, r]:
-                was_short[b, r] = False
-                streak[b, r] = 0.0
-                continue
-            days = review if was_short[b, r] or need <= 0.0 else review * (1.0 - amount / need)
-            was_short[b, r] = True
-            short_days[b, r] += days
-            streak[b, r] += days
-            longest[b, r] = max(longest[b, r], streak[b, r])
-            onset = day + review - days
-            any_short[g, r] = min(any_short[g, r], onset)
-            if day + review > disruption_start[r]:
-                first_short[g, r] = min(first_short[g, r], max(onset, disruption_start[r]))
-                last_short[g, r] = max(last_short[g, r], day + review)
+        lacking, restrained, lost, short, before = 0, 0, 0, 0, 0
+        for r in range(reps):
+            last_use[b, r], last_want[b, r] = use[i, r], want[i, r]
+            used[b, r] += use[i, r]
+            wanted[b, r] += want[i, r]
+        for r in range(reps):
+            lacking += want[i, r] > use[i, r]
+            restrained += curtailed[i, r] > 0.0
+            lost += destroyed[i, r] > 0.0
+            short += use[i, r] < threshold[i, r]
+            before += was_short[b, r]
+        if lacking > 0:
+            for r in range(reps):
+                unmet[b, r] += max(want[i, r] - use[i, r], 0.0)
+        if restrained > 0:
+            for r in range(reps):
+                curtailed_total[b, r] += max(curtailed[i, r], 0.0)
+        if lost > 0:
+            for r in range(reps):
+                destroyed_total[b, r] += max(destroyed[i, r], 0.0)
+        if short > 0 or before > 0:
+            _count_days(
+                use[i], want[i], threshold[i], day, review, disruption_start, was_short[b], short_days[b], streak[b],
+                longest[b], any_short[group[b]], first_short[group[b]], last_short[group[b]],
+            )  # fmt: skip
+
+
+@njit(error_model="numpy")
+def _count_days(
+    use: Array, want: Array, threshold: Array, day: float, review: float, disruption_start: Array,
+    was_short: NDArray[np.bool_], short_days: Array, streak: Array, longest: Array, any_short: Array,
+    first_short: Array, last_short: Array,
+) -> None:  # fmt: skip
+    """Count the days of shortage of one buyer, each (replication,), in place."""
+    for r in range(use.size):
+        if not use[r] < threshold[r]:
+            was_short[r] = False
+            streak[r] = 0.0
+            continue
+        days = review if was_short[r] or want[r] <= 0.0 else review * (1.0 - use[r] / want[r])
+        was_short[r] = True
+        short_days[r] += days
+        streak[r] += days
+        longest[r] = max(longest[r], streak[r])
+        onset = day + review - days
+        any_short[r] = min(any_short[r], onset)
+        if day + review > disruption_start[r]:
+            first_short[r] = min(first_short[r], max(onset, disruption_start[r]))
+            last_short[r] = max(last_short[r], day + review)
 
 
 def sector_shares(network: Network, material: str, country: str) -> dict[str, float]:

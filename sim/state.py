@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from sim.balance import Baseline
 from sim.errors import EngineError
 from sim.network import Index, Network
-from sim.pipeline import fill_pipeline, landing_within, reviews_under_way, ship
-from sim.sums import add_by_material, enter, sum_rows, take
+from sim.pipeline import Courses, fill_pipeline, landing_within, reviews_under_way, ship
+from sim.sums import add_by_material, enter, part, sum_rows, take
 from sim.under_way import UnderWay, go_on, stop
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 MASS_TOLERANCE = 1e-9
 """Largest relative error of the ledger (docs/model.md, section 9)."""
@@ -66,6 +67,7 @@ class Stocks:
         self._shipped, self._back = np.empty_like(x), np.empty_like(x)
         self._steps, self._reach = np.empty_like(flow), np.empty((flow.shape[0], 2), dtype=np.int64)
         self._lead_time: Array | None = None
+        self._courses: Courses | None = None
         self._fill_pipeline(flow, baseline.lead_time)
         self.made, self.left, self.used = np.zeros_like(x), np.zeros_like(x), np.zeros_like(q)
         self._initial = self._present()
@@ -102,22 +104,22 @@ class Stocks:
 
     def leave(self, rows: Index, amount: Array) -> None:
         """Leave part of an output unrecovered."""
-        self.supplier[rows] -= amount
-        self.left[rows] += amount
+        part(rows, amount, self.supplier, self.left)
 
     def hand_over(self, rows: Index, to: int, amount: Array) -> None:
         """Move metal from suppliers' stocks into a reserve of the same material, (row, replication) t."""
         self.supplier[rows] -= amount
         self.supplier[to] += sum_rows(amount)
 
-    def store(self, buyer: int, supplier: int) -> None:
-        """Move what a stockpile has bought from its receiving dock into the reserve."""
-        self.supplier[supplier] += self.buyer[buyer]
-        self.buyer[buyer] = 0.0
+    def store(self, docks: Index, reserves: Index) -> None:
+        """Move what stockpiles have bought from their receiving docks, buyer rows, into reserves, supplier rows."""
+        self.supplier[reserves] += self.buyer[docks]
+        self.buyer[docks] = 0.0
 
     def send(
-        self, flow: Array, lead_time: Array, border_days: Array, border_share: Array, refused: Array
-    ) -> tuple[Array, Array]:
+        self, flow: Array, lead_time: Array, border_days: Array, border_share: Array, refused: Array,
+        waiting: Mask | None = None,
+    ) -> tuple[Array, Array]:  # fmt: skip
         """Ship lane flows out of suppliers' stocks; refused goods are on their way back at once.
 
         Parameters
@@ -127,6 +129,8 @@ class Stocks:
             Looked at again only where another array is given.
         border_days, border_share, refused : (lane, replication) float
             Wait at the border, the share that waits, and the share of that which is refused.
+        waiting : (lane,) bool, optional
+            Lanes on which anything may wait; looked for unless given.
 
         Returns
         -------
@@ -134,26 +138,18 @@ class Stocks:
         received : (buyer, replication) float, t
             What will reach each buyer. Both are overwritten by the next call.
         """
-        if lead_time is not self._lead_time:
+        network = self.network
+        if self._courses is None or lead_time is not self._lead_time:
             reviews_under_way(lead_time, self.review, self._steps, self._reach)
-            self._lead_time = lead_time
+            self._lead_time, self._courses = lead_time, Courses(lead_time, network.lane_buyer, self.review)
+        courses = self._courses
+        if waiting is None:
+            waiting = np.asarray((border_share > 0).any(axis=1))
         longest = ship(
-            self.pipeline,
-            self.returning,
-            self.head,
-            flow,
-            self._steps,
-            self._reach,
-            self.review,
-            border_days,
-            border_share,
-            refused,
-            self.network.lane_supplier,
-            self.network.lane_buyer,
-            self._shipped,
-            self._received,
-            self._back,
-        )
+            self.pipeline, self.returning, self.head, flow, courses.lane, courses.ptr, courses.steps, courses.reach,
+            self.review, waiting, border_days, border_share, refused, network.lane_supplier,
+            network.lane_buyer, self._shipped, self._received, self._back,
+        )  # fmt: skip
         if longest > self.pipeline.shape[0] - 1:
             raise EngineError(
                 f"a shipment takes {longest:.1f} reviews, longer than the pipeline of {self.pipeline.shape[0]}"
@@ -225,18 +221,17 @@ class Stocks:
     def _present(self) -> Array:
         """Return what is in stock or under way, (material, replication)."""
         network, out = self.network, np.zeros((len(self.network.materials), self.supplier.shape[1]))
-        for values in (self.supplier, self.in_return):
-            add_by_material(values, network.supplier_material, out)
-        for values in (self.buyer, self.in_transit, self.in_hold):
-            add_by_material(values, network.buyer_material, out)
+        add_by_material((self.supplier, self.in_return), network.supplier_material, out)
+        add_by_material((self.buyer, self.in_transit, self.in_hold), network.buyer_material, out)
         return out
 
     def imbalance(self) -> Array:
         """Return the relative error of the ledger, (material, replication)."""
-        network, given, gone = self.network, self._initial.copy(), self._present()
-        add_by_material(self.made, network.supplier_material, given)
-        add_by_material(self.left, network.supplier_material, gone)
-        add_by_material(self.used, network.buyer_material, gone)
+        network, given = self.network, self._initial.copy()
+        gone = np.zeros_like(given)
+        add_by_material((self.made,), network.supplier_material, given)
+        add_by_material((self.left, self.supplier, self.in_return), network.supplier_material, gone)
+        add_by_material((self.used, self.buyer, self.in_transit, self.in_hold), network.buyer_material, gone)
         return np.asarray(np.abs(given - gone) / np.maximum(np.maximum(given, gone), 1e-12))
 
     def check(self, day: float) -> None:
@@ -289,7 +284,6 @@ class Beliefs:
         K before growth and rescaling.
     requirement : (buyer, replication) float, t/d
         q.
-    wanted : (facility, replication) float, units per day
     settled : (buyer, replication) bool
         Whether a plant that opened after the start has filled its shelf once; until then an empty one is no shortage.
     world_caution : (material, replication) float
@@ -306,7 +300,6 @@ class Beliefs:
         self.lead = np.zeros_like(buyers)
         self.relation = baseline.flow.copy()
         self.requirement = buyers.copy()
-        self.wanted = baseline.throughput.copy()
         later = np.array(
             [row.kind == "processor" and network.blueprint.opens_later(row.owner) for row in network.buyers]
         )

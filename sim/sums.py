@@ -82,20 +82,21 @@ def sum_by_group(values: Array, lanes: Index, ptr: Index, out: Array) -> Array:
 
 
 @njit(cache=True, error_model="numpy")
-def add_by_material(values: Array, material: Index, out: Array) -> None:
-    """Add rows to their material, in row order.
+def add_by_material(tables: tuple[Array, ...], material: Index, out: Array) -> None:
+    """Add rows of one or more tables to their material, in row order.
 
     Parameters
     ----------
-    values : (row, replication) float
+    tables : tuple of (row, replication) float
     material : (row,) int
     out : (material, replication) float
         Changed in place.
     """
     for i in range(material.size):
         m = material[i]
-        for r in range(out.shape[1]):
-            out[m, r] += values[i, r]
+        for values in tables:
+            for r in range(out.shape[1]):
+                out[m, r] += values[i, r]
 
 
 @njit(cache=True, error_model="numpy")
@@ -105,6 +106,16 @@ def enter(rows: Index, amount: Array, stock: Array, ledger: Array) -> None:
         row = rows[i]
         for r in range(amount.shape[1]):
             stock[row, r] += amount[i, r]
+            ledger[row, r] += amount[i, r]
+
+
+@njit(cache=True, error_model="numpy")
+def part(rows: Index, amount: Array, stock: Array, ledger: Array) -> None:
+    """Move amounts (row, replication), t, from the stock of some rows to the ledger, all of it."""
+    for i in range(rows.size):
+        row = rows[i]
+        for r in range(amount.shape[1]):
+            stock[row, r] -= amount[i, r]
             ledger[row, r] += amount[i, r]
 
 
@@ -134,3 +145,25 @@ def mark_up(log_price: Array, noise: Array, material: Index, out: Array) -> None
         m = material[i]
         for r in range(out.shape[1]):
             out[i, r] = exponential(log_price[i, r] + noise[m, r])
+
+
+@njit(cache=True, error_model="numpy")
+def spread_caution(requirement: Array, hoarding: Array, material: Index, weight: Array, caution: Array) -> None:
+    """Move the caution of each material, (material, replication), towards the mean of its buyers' by requirement.
+
+    Parameters
+    ----------
+    requirement, hoarding : (buyer, replication) float
+    material : (buyer,) int
+    weight : (replication,) float
+    """
+    total, held = np.zeros(caution.shape), np.zeros(caution.shape)
+    for b in range(material.size):
+        m = material[b]
+        for r in range(weight.size):
+            total[m, r] += requirement[b, r]
+            held[m, r] += requirement[b, r] * hoarding[b, r]
+    for m in range(caution.shape[0]):
+        for r in range(weight.size):
+            mean = held[m, r] / total[m, r] if total[m, r] > 0.0 else 0.0
+            caution[m, r] += weight[r] * (mean - caution[m, r])

@@ -17,20 +17,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from scipy import stats
 
 from sim.calendar import Calendar
 from sim.compare import Comparison, aligned
 from sim.config.load import Plan
+from sim.draws import BLOCK_SIZE
 from sim.errors import ResultsError
 from sim.metrics import METRICS, Key
 from sim.moments import Moments, add_counts, histogram_quantiles, quantiles, share_interval
 from sim.parts import PartFile, bin_count
 from sim.recorder import SERIES, Bins
+from sim.variance import reduction
 
 Array = NDArray[np.float64]
 
-KEPT = 8192
+KEPT = 4096
 """Replications whose exact values give quantiles and rank correlations; moments use all."""
 
 QUANTILES = (0.05, 0.5, 0.95)
@@ -78,6 +79,8 @@ class Merger:
         Filled while merging: scenario -> counts.
     seconds : dict
         Filled while merging: wall time of blocks by part of the work.
+    saved : dict
+        Filled while merging: what variance reduction has saved (see `variance`).
     """
 
     plan: Plan
@@ -86,10 +89,13 @@ class Merger:
     solver: dict[str, dict[str, int]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     ranges: dict[str, None] = field(default_factory=dict)
+    saved: dict[str, Any] = field(default_factory=dict)
 
     def write(self, directory: Path) -> None:
         """Write all tables into a directory."""
-        _write_csv(directory, "comparison.csv", self._comparison())
+        comparison = self._comparison()
+        _write_csv(directory, "comparison.csv", comparison.rows())
+        levels, blocks = {}, {}
         found: dict[str, list[tuple[object, ...]]] = {
             name: [] for name in ("summary.csv", "headlines.csv", "costs.csv", "timeline.csv", "sensitivity.csv")
         }
@@ -108,10 +114,13 @@ class Merger:
                     series.add(table)
                 causes.add(merged.causes())
                 self.solver[scenario.name] = merged.counts
+                levels[scenario.name] = merged.keys, merged.moments
+                blocks[scenario.name] = merged.keys, merged.blocks
+        self.saved |= reduction(self.plan.experiment, comparison, levels, blocks)
         for name, rows in found.items():
             _write_csv(directory, name, rows)
 
-    def _comparison(self) -> Iterator[tuple[object, ...]]:
+    def _comparison(self) -> Comparison:
         names = [scenario.name for scenario in self.plan.scenarios]
         gathered = Comparison(names, self.plan.experiment.references, dict(zip(names, self.keys, strict=True)))
         for block in zip(*self.paths, strict=True):
@@ -120,7 +129,7 @@ class Merger:
                 with PartFile(path) as part:
                     metrics[name] = (part.keys, part.array("metrics"))
             gathered.add(metrics)
-        return gathered.rows()
+        return gathered
 
     # -- order of rows --------------------------------------------------------------------------------
 
@@ -185,6 +194,7 @@ class Merged:
         self.name, self.paths = self.scenario.name, self.run.paths[self.place]
         self.keys = self.run.keys[self.place]
         self.moments = Moments((len(METRICS), len(self.keys)))
+        self.blocks = Moments((len(METRICS), len(self.keys)))  # of the means of full blocks
         kept = min(KEPT, self.run.plan.experiment.replications)
         self.sample = np.empty((len(METRICS), len(self.keys), kept))
         self.first_short: list[Array] = []
@@ -209,6 +219,8 @@ class Merged:
 
     def _add(self, part: PartFile, metrics: Array) -> None:
         self.moments.add(metrics)
+        if metrics.shape[2] == BLOCK_SIZE:
+            self.blocks.add(metrics.mean(axis=2)[..., None])
         self.short += (metrics[METRICS.index("shortage_days")] > 0).sum(axis=1)
         self.dear += (metrics[METRICS.index("days_price_above_2x")] > 0).sum(axis=1)
         self.paid.add(self._paid(part))
@@ -380,9 +392,10 @@ class Merged:
 
 def _rank_correlation(drawn: Array, outcomes: Array) -> Array:
     """Return Spearman's rank correlation, (drawn, outcome); NaN where either never varies."""
+    from scipy.stats import rankdata  # takes as long to load as the rest of a start, and only now is it of use
 
     def standard(values: Array) -> Array:
-        ranks = stats.rankdata(values, axis=1)
+        ranks = rankdata(values, axis=1)
         ranks -= ranks.mean(axis=1, keepdims=True)
         length = np.sqrt((ranks**2).sum(axis=1, keepdims=True))
         return np.divide(ranks, length, out=np.full_like(ranks, np.nan), where=length > 0)
@@ -406,23 +419,38 @@ def _no_rows(name: str) -> pa.Table:
     return pa.schema([(column, numbers.get(column, words)) for column in columns(name)]).empty_table()
 
 
+ROWS = 1 << 17
+"""Rows of a row group, about: few enough to hold, and so many that the list of row groups stays short."""
+
+
 class _Writer:
-    """Writes a Parquet file table by table, each a row group."""
+    """Writes a Parquet file table by table, some tables to a row group."""
 
     def __init__(self, directory: Path, name: str) -> None:
         self.path, self.name = directory / name, name
         self._file: pq.ParquetWriter | None = None
+        self._waiting: list[pa.Table] = []
 
     def __enter__(self) -> _Writer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.flush()
         if self._file is not None:
             self._file.close()
 
     def add(self, table: pa.Table) -> None:
-        """Write one row group."""
-        table = table.select(columns(self.name))
+        """Take in a table."""
+        self._waiting.append(table.select(columns(self.name)))
+        if sum(each.num_rows for each in self._waiting) >= ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was taken in as one row group."""
+        if not self._waiting:
+            return
+        table = pa.concat_tables(self._waiting).unify_dictionaries()
+        self._waiting = []
         if self._file is None:
             self._file = pq.ParquetWriter(self.path, table.schema, compression="zstd")
         self._file.write_table(table, row_group_size=max(table.num_rows, 1))

@@ -123,29 +123,34 @@ def fit_margins(
         The supplier whose sales are furthest off in any replication, and by which share.
     """
     worst_row, worst = 0, 0.0
-    rows, columns = np.empty(supply.shape[0]), np.empty(demand.shape[0])
+    rows, columns, amount = np.empty(supply.shape[0]), np.empty(demand.shape[0]), np.empty(row.size)
+    made, need = np.empty(rows.size), np.empty(columns.size)
     for r in range(flow.shape[1]):
-        small = supply[:, r].max() * 1e-9
+        # One replication at a time, copied so that its numbers lie together.
+        amount[:], made[:], need[:] = flow[:, r], supply[:, r], demand[:, r]
+        small = made.max() * 1e-9
         error, at = np.inf, 0
         for _ in range(rounds):
             rows[:] = 0.0
             for lane in range(row.size):
-                rows[row[lane]] += flow[lane, r]
+                rows[row[lane]] += amount[lane]
             error = 0.0
             for i in range(rows.size):
-                off = abs(rows[i] - supply[i, r]) / max(supply[i, r], small)
+                off = abs(rows[i] - made[i]) / max(made[i], small)
                 if off > error:
                     error, at = off, i
-                rows[i] = supply[i, r] / rows[i] if rows[i] > 0.0 else 0.0
+                rows[i] = made[i] / rows[i] if rows[i] > 0.0 else 0.0
             columns[:] = 0.0
             for lane in range(row.size):
-                flow[lane, r] *= rows[row[lane]]
-                columns[column[lane]] += flow[lane, r]
+                amount[lane] *= rows[row[lane]]
+                columns[column[lane]] += amount[lane]
+            for i in range(columns.size):
+                columns[i] = need[i] / columns[i] if columns[i] > 0.0 else 0.0
             for lane in range(row.size):
-                total = columns[column[lane]]
-                flow[lane, r] *= demand[column[lane], r] / total if total > 0.0 else 0.0
+                amount[lane] *= columns[column[lane]]
             if error < tolerance:
                 break
+        flow[:, r] = amount
         if error > worst:
             worst_row, worst = at, error
     return worst_row, worst
@@ -204,9 +209,21 @@ def lead_times(network: Network, draws: Draws, review: float) -> Array:
     -------
     (lane, replication) float, d
     """
-    days = np.zeros((network.lane_buyer.size, draws.replications))
+    days = np.empty((network.lane_buyer.size, draws.replications))
+    if "transit" not in network.remembered:
+        network.remembered["transit"] = _transit_of_lanes(network)
+    for lane, (transit, inside) in enumerate(network.remembered["transit"]):
+        days[lane] = draws.number(transit)
+        if inside is not None:
+            days[lane] += draws.number(inside)
+    return np.maximum(days, review)
+
+
+def _transit_of_lanes(network: Network) -> list[tuple[schema.Number, schema.Number | None]]:
+    """Return days on the way and days in process of each lane."""
+    found = []
     last_first = _rules_by_material(network)
-    for lane, (s, b) in enumerate(zip(network.lane_supplier, network.lane_buyer, strict=True)):
+    for s, b in zip(network.lane_supplier, network.lane_buyer, strict=True):
         supplier, buyer = network.suppliers[s], network.buyers[b]
         rules = last_first[buyer.material]
         rule = next((rule for rule in rules if _rule_matches(network, rule, supplier, buyer)), None)
@@ -215,11 +232,11 @@ def lead_times(network: Network, draws: Draws, review: float) -> Array:
                 "transit",
                 f"no rule gives the days from '{supplier.owner}' to '{buyer.owner}' for '{buyer.material}'.",
             )
-        days[lane] = draws.number(rule.days)
+        inside = None
         if buyer.kind == "processor":
-            time = network.world.processes[network.blueprint.facilities[buyer.owner].process].processing_time
-            days[lane] += 0.0 if time is None else draws.number(time)
-    return np.maximum(days, review)
+            inside = network.world.processes[network.blueprint.facilities[buyer.owner].process].processing_time
+        found.append((rule.days, inside))
+    return found
 
 
 def _rules_by_material(network: Network) -> dict[str, list[schema.TransitRule]]:

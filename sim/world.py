@@ -6,7 +6,7 @@ Nodes and policies never import each other; they meet here.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from sim.config import schema
 from sim.draws import Draws
 from sim.gates import Cap, Gates
 from sim.growth import Growth
-from sim.lanes import lanes_today
+from sim.lanes import Contracts
 from sim.levers import Levers
 from sim.network import Network
 from sim.recorder import Recorder
@@ -120,8 +120,10 @@ class World:
         for number, offtake in enumerate(network.blueprint.offtakes):
             self._offtakes_of[offtake.plant].append(number)
         self.plant_capacity = np.zeros_like(baseline.throughput)
-        self.lane_baseline, self.lane_normal = baseline.flow.copy(), baseline.flow.copy()
-        self.lane_scale = np.ones_like(baseline.requirement)
+        self.contracts = Contracts(
+            baseline.flow, network.lane_ptr, network.lane_buyer,
+            self.offtake_lanes, self.offtake_of, self.offtake_volume,
+        )  # fmt: skip
 
     # -- clock --------------------------------------------------------------------------------------
 
@@ -156,8 +158,18 @@ class World:
 
     @property
     def growth_of_buyers(self) -> Array:
-        """(buyer, replication) path of what each buyer needs, over its start."""
-        return np.asarray(self.growth[self.grown_buyer, self.review])
+        """(buyer, replication) path of what each buyer needs, over its start; once lanes have been updated."""
+        return self.contracts.growth
+
+    @property
+    def lane_normal(self) -> Array:
+        """(lane, replication) t/d: what normally flows today, with growth and offtakes, before rescaling."""
+        return self.contracts.normal
+
+    @property
+    def lane_baseline(self) -> Array:
+        """(lane, replication) t/d: the same after rescaling."""
+        return self.contracts.scaled
 
     # -- views that policies use ----------------------------------------------------------------------
 
@@ -170,7 +182,7 @@ class World:
 
         An office counts applications against normal trade; that the buyer found other suppliers takes nothing off it.
         """
-        return self._sum_groups(self.lane_normal, cap)
+        return self._sum_groups(self.lane_normal if cap.lanes.size else self.contracts.flow, cap)
 
     def last_flow(self, cap: Cap) -> Array:
         """Return what was shipped in the last review, (group, replication), t/d."""
@@ -187,9 +199,15 @@ class World:
         capacity : (replication,) float, units of its process per day
         level : (replication,) float in [0, 1]
         """
-        self.plant_capacity[self.network.facility_index[name]] = capacity * level
-        for number in self._offtakes_of[name]:
-            self.levers.open_offtake(number, level)
+        self.open_plants([name], capacity[None], level[None])
+
+    def open_plants(self, names: Sequence[str], capacity: Array, level: Array) -> None:
+        """Do as `open_plant` for several, (plant, replication) each."""
+        self.plant_capacity[[self.network.facility_index[name] for name in names]] = capacity * level
+        offtakes = [(number, i) for i, name in enumerate(names) for number in self._offtakes_of[name]]
+        if offtakes:
+            numbers, plants = np.array(offtakes).T
+            self.levers.open_offtakes(numbers, level[plants])
 
     # -- relationships --------------------------------------------------------------------------------
 
@@ -199,16 +217,5 @@ class World:
         New lanes enter with their volume times their ramp; all lanes of a buyer that had trade before are
         then rescaled, from the unscaled volumes each time, so that extra contracts do not cheapen a calm market.
         """
-        network = self.network
-        lanes_today(
-            self.baseline.flow,
-            self.growth_of_buyers,
-            network.lane_buyer,
-            self.offtake_lanes,
-            self.offtake_of,
-            self.offtake_volume,
-            self.levers.ramp,
-            self.lane_normal,
-            self.lane_baseline,
-            self.lane_scale,
-        )
+        np.take(self.growth[:, self.review], self.grown_buyer, axis=0, out=self.contracts.growth, mode="clip")
+        self.contracts.update(self.levers.ramp)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.compiled import exponential, njit
+from sim.compiled import exponential, logarithm, njit
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -99,34 +99,34 @@ def order_demand(
         Overwritten: as in `Demand`.
     """
     reps = urgency.shape[1]
-    lift = np.empty(reps)
+    lift, ready, slow = np.empty(reps), np.empty(reps), np.empty(reps)
     for b in range(requirement.shape[0]):
         for r in range(reps):
+            ready[r] = 1.0 if settled[b, r] else 0.0
+            slow[r] = close[r] if settled[b, r] else max(close[r], START_UP_DAYS)
+        for r in range(reps):
             need = window[b, r] * requirement[b, r]
-            some, ready = need > 0.0, settled[b, r]
+            some = need > 0.0
             full = (on_hand[b, r] + landing[b, r]) / (need if some else 1.0)
             gap = max(0.0, 1.0 - (full if some else 1.0))
-            gap = gap if (cover[b, r] > 0.0) & ready else 0.0
+            gap = (gap if cover[b, r] > 0.0 else 0.0) * ready[r]
             urgency[b, r] += smoothing[r] * (gap - urgency[b, r])
             lift[r] = v_max * min(gap, urgency[b, r])
         if passed_on.shape[0] > 0:
             for r in range(reps):
                 lift[r] += passed_on[b, r]
         for r in range(reps):
-            needed, ready, slow = requirement[b, r], settled[b, r], close[r]
-            per_day = review / (slow if ready else max(slow, START_UP_DAYS))
+            needed, rate, per_day = requirement[b, r], 1.0 / phi_b[r], review / slow[r]
             days = cover[b, r] + precaution_days[r] * hoarding[b, r] + lead[b, r]
-            rate = 1.0 / phi_b[r]
             stock_rate[b, r] = rate
             stock[b, r] = per_day * needed * days * exponential(lift[r] * rate)
             offset[b, r] = -per_day * (on_hand[b, r] + in_transit[b, r] + needed * review)
-        for r in range(reps):
-            flow[b, r] = review * requirement[b, r]
-            cap[b, r] = review * kappa[r] * requirement[b, r]
+            flow[b, r] = review * needed
+            cap[b, r] = review * kappa[r] * needed
 
 
 @njit(cache=True, error_model="numpy")
-def make_offers(
+def make_offers(  # noqa: C901
     sales_start: Array,
     growth: Array,
     material: Index,
@@ -180,23 +180,36 @@ def make_offers(
         The scale is what is usually sold in a review.
     """
     reps = scale.shape[1]
+    usual = np.empty(reps)
     for s in range(material.size):
-        m, f = material[s], made_at[s]
+        m, f, grown = material[s], made_at[s], 0
         for r in range(reps):
-            usual = sales_start[s, r] * growth[m, r]
-            if f >= 0:
-                usual += made[s, r] * opened[f, r] * utilisation[f, r]
-            most = max(usual, sales[s, r])
-            target = cover[s, r] * most
-            ratio = on_hand[s, r] / target if target > 0.0 else 1.0
-            scarcity[s, r] = min(max(-phi_s[r] * np.log(max(ratio, 1e-30)), SCARCITY_LOW), SCARCITY_HIGH)
-            scale[s, r] = max(most * review, 1e-12)
-            available[s, r] = max(on_hand[s, r], 0.0)
-            caution[s, r] = gamma[r] * world_caution[m, r]
+            usual[r] = sales_start[s, r] * growth[m, r]
+        if f >= 0:
+            for r in range(reps):
+                grown += opened[f, r] != 0.0
+        if grown > 0:
+            for r in range(reps):
+                usual[r] += made[s, r] * opened[f, r] * utilisation[f, r]
         for r in range(reps):
-            if controlled.shape[0] > 0 and controlled[s, r]:
-                caution[s, r] = 0.0
-            if f < 0:
+            scale[s, r] = max(max(usual[r], sales[s, r]) * review, 1e-12)
+        if f < 0:
+            for r in range(reps):
                 available[s, r] = max(release[s, r], 0.0)
                 scarcity[s, r], caution[s, r] = release_reserve[s, r], 0.0
-            reserve[s, r] = scarcity[s, r] + input_cost[s, r] + caution[s, r] if f >= 0 else release_reserve[s, r]
+                reserve[s, r] = release_reserve[s, r]
+            continue
+        for r in range(reps):
+            held, target = on_hand[s, r], cover[s, r] * max(usual[r], sales[s, r])
+            some = target > 0.0
+            ratio = held / (target if some else 1.0)
+            ratio = ratio if some else 1.0
+            lack = min(max(-phi_s[r] * logarithm(min(max(ratio, 1e-30), 1e30)), SCARCITY_LOW), SCARCITY_HIGH)
+            fear = gamma[r] * world_caution[m, r]
+            scarcity[s, r], caution[s, r], available[s, r] = lack, fear, max(held, 0.0)
+            reserve[s, r] = lack + input_cost[s, r] + fear
+        if controlled.shape[0] > 0:
+            for r in range(reps):
+                if controlled[s, r]:
+                    caution[s, r] = 0.0
+                    reserve[s, r] = scarcity[s, r] + input_cost[s, r] + caution[s, r]

@@ -1,1 +1,1 @@
-"""Physical processes: one SimPy process per kind and material stage, over all its facilities at once."""
+"""Physical processes: one SimPy process per kind, over all its facilities at once."""

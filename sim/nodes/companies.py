@@ -22,10 +22,10 @@ def company(world: World, rows: ProcessRows, stage: int) -> Steps:
     Parameters
     ----------
     stage : int
-        Place in the chain; companies come after all who make what they buy.
+        Companies come after all who make what they buy.
     """
     habits, step = world.habits, float(world.step)
-    recipe = Recipe(world, rows)
+    recipe = Recipe(world, [rows])
     base = world.baseline.throughput[rows.facility]
     path = rows_now(world.network, world.grown_buyer)[rows.inputs[0, :, 0]]
     noise = np.zeros((world.calendar.reviews, *base.shape))

@@ -32,51 +32,57 @@ def noise_path(draws: Draws, entity: str, deviation: Array, days: Array, reviews
     """
     shocks = draws.normal(entity, "noise", reviews)
     keep = np.exp(-step / days)
-    spread = np.sqrt(1.0 - keep**2)
+    return walk(np.ascontiguousarray(shocks), keep, np.sqrt(1.0 - keep**2), deviation, 0.5 * deviation**2)
+
+
+@njit(cache=True, error_model="numpy")
+def walk(shocks: Array, keep: Array, spread: Array, deviation: Array, less: Array) -> Array:
+    """Return ``deviation x - less`` of the autoregression ``x' = keep x + spread shock``, (review, replication)."""
     path = np.empty_like(shocks)
-    path[0] = shocks[0]
-    for i in range(1, reviews):
-        path[i] = keep * path[i - 1] + spread * shocks[i]
-    return np.asarray(deviation * path - 0.5 * deviation**2)
+    state = shocks[0].copy()
+    for i in range(shocks.shape[0]):
+        for r in range(state.size):
+            if i > 0:
+                state[r] = keep[r] * state[r] + spread[r] * shocks[i, r]
+            path[i, r] = deviation[r] * state[r] - less[r]
+    return path
 
 
-def consumer(world: World, material: str) -> Steps:
-    """Use one material in every country at each review."""
-    users = Users(world, material)
+def consumers(world: World) -> Steps:
+    """Use materials in every country at each review."""
+    users = Users(world)
     while True:
         yield world.next(Phase.CONSUMPTION)
         users.run()
 
 
 class Users:
-    """All consumers of one material: rows are countries times cover classes."""
+    """All consumers of all materials: rows are materials, countries and cover classes."""
 
-    def __init__(self, world: World, material: str) -> None:
+    def __init__(self, world: World) -> None:
         self.world = world
         network = world.network
-        owners = [
-            (i, row.owner)
-            for i, row in enumerate(network.buyers)
-            if row.kind == "consumer" and row.material == material
-        ]
-        self.rows = np.array([i for i, _ in owners], dtype=np.int64)
+        rows = [(i, row) for i, row in enumerate(network.buyers) if row.kind == "consumer"]
+        self.rows = np.array([i for i, _ in rows], dtype=np.int64)
         self.path = rows_now(network, world.grown_buyer)[self.rows]
         shape = (self.rows.size, world.draws.replications)
         self.scratch = tuple(np.empty(shape) for _ in range(5))
-        countries = list(dict.fromkeys(owner for _, owner in owners))
-        self.luck = np.array([countries.index(owner) for _, owner in owners], dtype=np.int64)
-        self.noise = self._noise(material, countries)
+        owners = [(row.owner, row.material) for _, row in rows]
+        lucky = {owner: place for place, owner in enumerate(dict.fromkeys(owners))}
+        self.luck = np.array([lucky[owner] for owner in owners], dtype=np.int64)
+        self.noise = self._noise(list(lucky))
 
-    def _noise(self, material: str, owners: list[str]) -> Array:
-        """(review, country, replication); the classes of a country share its luck."""
+    def _noise(self, owners: list[tuple[str, str]]) -> Array:
+        """Return factors on use, (review, country and material, replication); the classes of both share its luck."""
         world, habits = self.world, self.world.habits
         reviews, step = world.calendar.reviews, float(world.step)
         if not world.switches.noise:
-            return np.zeros((reviews, len(owners), world.draws.replications))
+            return np.ones((reviews, len(owners), world.draws.replications))
         paths = np.empty((reviews, len(owners), world.draws.replications))
-        for i, owner in enumerate(owners):
-            entity = f"consumers.{owner}.{material}"
-            paths[:, i] = noise_path(world.draws, entity, habits.demand_noise, habits.demand_noise_days, reviews, step)
+        for i, (country, material) in enumerate(owners):
+            entity = f"consumers.{country}.{material}"
+            path = noise_path(world.draws, entity, habits.demand_noise, habits.demand_noise_days, reviews, step)
+            paths[:, i] = raise_rows(path)
         return paths
 
     def run(self) -> None:
@@ -113,6 +119,15 @@ class Users:
 
 
 @njit(cache=True, error_model="numpy")
+def raise_rows(logs: Array) -> Array:
+    """Replace logs (row, replication) by their exponentials, and return them."""
+    for i in range(logs.shape[0]):
+        for r in range(logs.shape[1]):
+            logs[i, r] = exponential(logs[i, r])
+    return logs
+
+
+@njit(cache=True, error_model="numpy")
 def use_shelves(
     rows: Index,
     baseline: Array,
@@ -146,7 +161,7 @@ def use_shelves(
     baseline, demand, price, price_smooth, stock : (buyer, replication) float
     growth : (path, replication) float
     noise : (country, replication) float
-        Log of the requirement's noise.
+        Factor on the requirement.
     kept_share : float
         Share of the need at today's price below which a review counts as short.
     adaptation, requirement : (buyer, replication) float
@@ -163,7 +178,7 @@ def use_shelves(
             slow += review * (eps_long[r] * max(price_smooth[b, r], 0.0) - slow) / tau_long[r]
             adaptation[b, r] = slow
         for r in range(reps):
-            full[r] = baseline[b, r] * growth[own, r] * exponential(noise[country, r]) * demand[b, r]
+            full[r] = baseline[b, r] * growth[own, r] * noise[country, r] * demand[b, r]
             need[r] = full[r] * exponential(-adaptation[b, r])
         for r in range(reps):
             wanted = need[r] * exponential(-eps[r] * max(price[b, r], -1.0)) * review

@@ -184,8 +184,8 @@ class Downstream:
         network, base = world.network, world.baseline
         self.price = np.zeros((len(network.materials), world.draws.replications))
         self.total, self.all_sold = np.zeros_like(self.price), np.zeros_like(self.price)
-        add_by_material(base.requirement, network.buyer_material, self.total)
-        add_by_material(base.sales, network.supplier_material, self.all_sold)
+        add_by_material((base.requirement,), network.buyer_material, self.total)
+        add_by_material((base.sales,), network.supplier_material, self.all_sold)
         self.links = list(self._links())
 
     def _links(self) -> Iterator[tuple[int, int, Array]]:
@@ -207,7 +207,7 @@ class Downstream:
         """Return `price` at last review's prices."""
         world = self.world
         sold = np.zeros_like(self.price)
-        add_by_material(world.baseline.sales * world.beliefs.shadow, world.network.supplier_material, sold)
+        add_by_material((world.baseline.sales * world.beliefs.shadow,), world.network.supplier_material, sold)
         own = np.divide(sold, self.all_sold, out=np.zeros_like(sold), where=self.all_sold > 0)
         self.price[:] = own
         for material, product, weight in self.links:
@@ -276,7 +276,7 @@ class Existing:
         world = self.world
         out = np.zeros((self.materials, world.draws.replications))
         made = world.baseline.made[self.makes] * throughput[self.made_at]
-        add_by_material(made, world.network.supplier_material[self.makes], out)
+        add_by_material((made,), world.network.supplier_material[self.makes], out)
         return out
 
     def fill(self) -> None:

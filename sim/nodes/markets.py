@@ -19,7 +19,7 @@ from sim.market.orders import Demand, make_offers, order_demand, urgency_window
 from sim.market.prices import CAUSES, FIRST_POLICY, attribute, pass_on_costs
 from sim.nodes.consumers import noise_path
 from sim.nodes.independence import Independence
-from sim.sums import add_by_material, follow, mark_up, sum_by_supplier, sum_rows
+from sim.sums import follow, mark_up, spread_caution, sum_by_supplier, sum_rows
 from sim.world import LANE_FLOOR, Steps, World
 
 Array = NDArray[np.float64]
@@ -75,7 +75,8 @@ class Book:
         self.chi = world.baseline.value_share * world.baseline.class_share[:, None]
         self.gate_groups, self.licence_groups = Cap(world.gates.gates), Cap(world.gates.licences)
         self._ramp = np.zeros_like(world.levers.ramp)
-        self.warned, self._waited = False, True
+        self.warned, self.fearful, self._waited = False, False, True
+        self._calm, self._due = np.zeros(buyers, dtype=np.bool_), np.ones(buyers, dtype=np.bool_)
         self._lead, self._lead_ramp = np.empty((buyers, reps)), world.levers.ramp.copy()
         causes = len(CAUSES) + len(world.policies)
         world.recorder.expect_causes((*CAUSES, *world.policies))
@@ -181,15 +182,9 @@ class Book:
         if world.offtake_lanes.size:
             self._enter_offtakes(growth)
         relation = relations_now(
-            world.beliefs.relation,
-            growth,
-            world.lane_scale,
-            levers.passable(),
-            levers.release_lane,
-            world.network.lane_buyer,
-            self.step,
-            self._lane_work,
-        )
+            world.beliefs.relation, growth, world.contracts.scale, levers.marks["shut"], levers.passable(),
+            levers.marks["offered"], levers.release_lane, world.network.lane_ptr, self.step, self._lane_work,
+        )  # fmt: skip
         return self._with_fills(relation) if levers.holds("fill") else relation
 
     def _enter_offtakes(self, growth: Array) -> None:
@@ -219,20 +214,22 @@ class Book:
         return relation
 
     def _mean_lead(self) -> Array:
-        """Mean days under way to each buyer; only new lanes and waits at a border change them."""
-        world, levers = self.world, self.world.levers
+        """Return mean days under way to each buyer; only new lanes and waits at a border change them."""
+        world, levers, contracts = self.world, self.world.levers, self.world.contracts
         waits = levers.holds("border_share")
-        if waits or self._waited or not np.array_equal(levers.ramp, self._lead_ramp):
+        held = levers.marks["waiting"]
+        waiting = np.logical_or.reduceat(np.append(held, False), world.network.lane_ptr[:-1]) if waits else self._calm
+        waiting[np.diff(world.network.lane_ptr) == 0] = False
+        moved = waits or self._waited or not np.array_equal(levers.ramp, self._lead_ramp)
+        due = waiting | self._due | (contracts.joined & moved)
+        if due.any():
             mean_lead(
-                world.lane_baseline,
-                world.baseline.lead_time,
-                waits,
-                levers.border_days,
-                levers.border_share,
-                world.network.lane_ptr,
-                self._lead,
-            )
-            self._waited, self._lead_ramp = waits, levers.ramp.copy()
+                due, contracts.flow, contracts.growth, contracts.joined, contracts.of_joined, world.baseline.lead_time,
+                held, levers.border_days, levers.border_share, world.network.lane_ptr, self._lead,
+            )  # fmt: skip
+        if moved:
+            self._lead_ramp = levers.ramp.copy()
+        self._due, self._waited = waiting, waits
         return self._lead
 
     def _risk(self) -> None:
@@ -248,19 +245,19 @@ class Book:
             rise = np.maximum(structure - beliefs.structure, 0.0)
             beliefs.structure[:] = structure
             self.warned = bool(structure.any())
-        else:
-            rise = np.zeros_like(beliefs.structure)
-        beliefs.hoarding *= 2.0 ** (-self.step / habits.news_half_life)
-        beliefs.hoarding += habits.precaution * rise
-        self._world_caution()
+            beliefs.hoarding *= 2.0 ** (-self.step / habits.news_half_life)
+            beliefs.hoarding += habits.precaution * rise
+            self.fearful = True
+        elif self.fearful:
+            beliefs.hoarding *= 2.0 ** (-self.step / habits.news_half_life)
+        if self.fearful:
+            self._world_caution()
 
     def _world_caution(self) -> None:
         beliefs = self.world.beliefs
-        total, held = np.zeros_like(beliefs.world_caution), np.zeros_like(beliefs.world_caution)
-        add_by_material(beliefs.requirement, self.buyer_material, total)
-        add_by_material(beliefs.requirement * beliefs.hoarding, self.buyer_material, held)
-        mean = np.divide(held, total, out=np.zeros_like(total), where=total > 0)
-        beliefs.world_caution += self.smoothing * (mean - beliefs.world_caution)
+        spread_caution(
+            beliefs.requirement, beliefs.hoarding, self.buyer_material, self.smoothing, beliefs.world_caution
+        )
 
     def _demand(self) -> Demand:
         world, beliefs, habits, base = self.world, self.world.beliefs, self.world.habits, self.world.baseline
@@ -329,25 +326,18 @@ class Book:
     def _ship(self) -> None:
         world, levers = self.world, self.world.levers
         shipped, _ = world.stocks.send(
-            self.flow, world.baseline.lead_time, levers.border_days, levers.border_share, levers.refused
-        )
+            self.flow, world.baseline.lead_time, levers.border_days, levers.border_share, levers.refused,
+            levers.marks["waiting"],
+        )  # fmt: skip
         follow(shipped, 1.0 / self.step, self.smoothing, world.beliefs.sales)
 
     def _adapt_relations(self) -> None:
-        world = self.world
+        world, contracts = self.world, self.world.contracts
         adapt_relations(
-            world.beliefs.relation,
-            self.flow,
-            world.levers.release_lane,
-            world.lane_baseline,
-            world.growth_of_buyers,
-            world.lane_scale,
-            world.network.lane_buyer,
-            self.step,
-            world.habits.tau_K,
-            world.habits.tau_0,
-            LANE_FLOOR,
-        )
+            world.beliefs.relation, self.flow, world.levers.marks["offered"], world.levers.release_lane,
+            contracts.flow, contracts.joined, contracts.of_joined, contracts.growth, contracts.scale,
+            world.network.lane_ptr, self.step, world.habits.tau_K, world.habits.tau_0, LANE_FLOOR,
+        )  # fmt: skip
 
     def _remember(self) -> None:
         beliefs, weight = self.world.beliefs, self.smoothing

@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.calendar import Phase
 from sim.network import ProcessRows
-from sim.nodes.production import Works
+from sim.nodes.production import MINES, Works
 from sim.sums import sum_rows
 from sim.world import Steps, World
 
 Array = NDArray[np.float64]
 
 
-def mine(world: World, rows: ProcessRows, stage: int) -> Steps:
-    """Produce at each review: as sales and stocks ask, or as the host does.
+def mines(world: World, groups: Sequence[ProcessRows]) -> Steps:
+    """Produce at each review, all mines that no simulated host leads: as sales and stocks ask, or steadily."""
+    works = Works(world, groups)
+    while True:
+        yield world.next(Phase.PRODUCTION, MINES)
+        works.look()
+        works.put_out(works.wanted())
+
+
+def by_products(world: World, groups: Sequence[ProcessRows], stage: int) -> Steps:
+    """Produce at each review what hosts that are simulated too let their by-products make.
 
     Parameters
     ----------
     stage : int
-        Place in the chain, upstream first.
+        `BEFORE_HOSTS`, where the host is further down the chain and its last review counts, or `AFTER_HOSTS`.
     """
-    process = world.network.world.processes[rows.process]
-    by_product = process.host is not None
-    works = Works(world, rows, by_product)
-    host = Host(world, rows, process.follows) if process.follows in world.network.world.processes else None
+    processes = world.network.world.processes
+    led = [(Works(world, [rows]), Host(world, rows, processes[rows.process].follows or "")) for rows in groups]
     while True:
         yield world.next(Phase.PRODUCTION, stage)
-        works.look()
-        if by_product:
-            most = works.limit if host is None else works.limit * host.index()
-            throughput = works.permitted(most * works.utilisation)
-        else:
-            most = throughput = works.wanted()
-        world.beliefs.wanted[rows.facility] = most
-        works.put_out(throughput)
+        for works, host in led:
+            works.look()
+            works.put_out(works.permitted(works.limit * host.index() * works.utilisation))
 
 
 class Host:

@@ -11,17 +11,16 @@ from sim.world import Steps, World
 def stockpiles(world: World) -> Steps:
     """Keep the books of all reserves at each review, after policies have said what to release or fill."""
     network = world.network
-    docks = [
-        (int(network.buyer_rows[(row.owner, row.material)][0]), supplier)
+    piles = [
+        (network.buyer_rows[(row.owner, row.material)][0], supplier)
         for supplier, row in enumerate(network.suppliers)
         if row.stockpile
     ]
+    docks, reserves = np.array(piles, dtype=np.int64).reshape(-1, 2).T.copy()
     while True:
         yield world.next(Phase.STOCKPILES)
-        for dock, reserve in docks:
-            world.stocks.store(dock, reserve)
-            np.minimum(
-                world.levers.release[reserve],
-                world.stocks.supplier[reserve],
-                out=world.levers.release[reserve],
-            )
+        if not reserves.size:
+            continue
+        world.stocks.store(docks, reserves)
+        if world.levers.holds("release"):
+            world.levers.release[reserves] = np.minimum(world.levers.release[reserves], world.stocks.supplier[reserves])

@@ -137,6 +137,8 @@ def test_sources_that_cannot_be_written_are_told(experiment, tmp_path):
     [
         (["--replications", "0"], "--replications: got 0. Give 1 or more."),
         (["--workers", "-1"], "--workers: got -1. Give 1 or more."),
+        (["--max-replications", "0"], "--max-replications: got 0. Give 1 or more."),
+        (["--precision", "shortage_day=1"], "Did you mean 'shortage_days'?"),
         (["--set", "behaviour.thta=0.2"], "Did you mean 'theta'?"),
         (["--set", "behaviour.theta"], "Write ADDRESS=VALUE"),
         (["--set", "policies.ban.from=CHM"], "Did you mean 'CHN'?"),
@@ -147,6 +149,12 @@ def test_wrong_options_give_one_message_and_no_results(experiment, tmp_path, wor
     assert done.exit_code == USER_ERROR == 2
     assert said in done.output and "Traceback" not in done.output
     assert not (tmp_path / "results").exists()
+
+
+def test_a_cluster_needs_its_extra(experiment, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sim.cluster", None)
+    done = call("run", experiment, "--cluster", "tcp://127.0.0.1:1", "--no-figures")
+    assert done.exit_code == USER_ERROR and "pip install 'drawdown[cluster]'" in done.output
 
 
 def test_a_file_that_is_not_there_is_told(experiment):
@@ -171,7 +179,7 @@ def test_an_interrupt_leaves_nothing_half_written(experiment, tmp_path, monkeypa
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sim.study.simulate", interrupt)
+    monkeypatch.setattr("sim.study.Simulator.run", interrupt)
     done = call("run", experiment, "--no-figures")
     assert done.exit_code == INTERRUPTED and "Interrupted" in done.output
     assert not (tmp_path / "results" / "tiny").exists()

@@ -11,7 +11,7 @@ from sim.cases import prepare
 from sim.draws import BLOCK_SIZE
 from sim.errors import ConfigError, EngineError, Problem
 from sim.moments import Moments, histogram_quantiles, quantiles, share_interval
-from sim.montecarlo import plan_jobs, simulate, warm_up
+from sim.montecarlo import Simulator, plan_jobs, warm_up
 from sim.parts import PartFile
 from sim.tables import COLUMNS
 from tests.small_run import REPLICATIONS, SHORT, run_small, small_results
@@ -61,6 +61,11 @@ def test_a_part_is_named_by_all_that_decides_what_is_in_it(tmp_path, change):
     assert first() == first() != first(**change)
 
 
+def simulate(cases, jobs, told=lambda _: None, **how):
+    with Simulator(cases, 1, **{"workers": 1, **how}) as simulator:
+        return simulator.run(jobs, told)
+
+
 @pytest.fixture
 def small(tmp_path):
     cases = prepare(tiny_plan(overrides=SHORT))
@@ -70,13 +75,13 @@ def small(tmp_path):
 def test_finished_parts_are_not_run_again_and_damaged_ones_are(small):
     cases, jobs = small
     told = []
-    simulate(cases, 1, jobs, 1, told.append)
+    simulate(cases, jobs, told.append)
     (job,) = jobs
     first = job.path.stat()
-    simulate(cases, 1, jobs, 1, told.append)
+    simulate(cases, jobs, told.append)
     assert told == [2, 2] and job.path.stat().st_mtime_ns == first.st_mtime_ns
     job.path.write_bytes(b"half a file")
-    simulate(cases, 1, jobs, 1, told.append)
+    simulate(cases, jobs, told.append)
     with PartFile(job.path) as part:
         assert part.array("metrics").shape[2] == 2
     assert not list(job.path.parent.glob("*.tmp"))
@@ -90,7 +95,7 @@ def test_a_block_that_fails_says_which(small, monkeypatch):
 
     monkeypatch.setattr("sim.montecarlo.run_block", break_down)
     with pytest.raises(EngineError, match="scenario baseline, block 0: mass is missing"):
-        simulate(cases, 1, jobs, 1, lambda _: None)
+        simulate(cases, jobs)
 
 
 def test_a_world_that_cannot_be_balanced_is_named(small, monkeypatch):
@@ -101,7 +106,7 @@ def test_a_world_that_cannot_be_balanced_is_named(small, monkeypatch):
 
     monkeypatch.setattr("sim.montecarlo.run_block", break_down)
     with pytest.raises(ConfigError, match=r"scenario baseline, trade\.ore: no trade fits"):
-        simulate(cases, 1, jobs, 1, lambda _: None)
+        simulate(cases, jobs)
 
 
 def test_kernels_are_compiled_on_a_first_review(small, monkeypatch):
