@@ -1,14 +1,20 @@
-"""Clears the markets of a review: the quiet ones all replications abreast, the rest by Newton's method."""
+"""Clears the markets of a review: the quiet ones all replications abreast, the busy ones by Newton's method in tiles.
+
+What tiles do not take, markets with shared gates in force and the few where a step must be searched along, is left to
+the scalar Newton kernel of `sim.market.equilibrium`, which holds the equations.
+"""
 
 from __future__ import annotations
 
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.market.quiet import clear_quiet_markets
+from sim.market.tiles import clear_in_tiles
 from sim.market.topology import MarketTopology
 
 Array = NDArray[np.float64]
@@ -61,7 +67,8 @@ def clear_markets(
     topology : MarketTopology
     weight : (lane, replication), t
         Volume of the relationship, K D; 0 closes the lane.
-    wedge : (lane, replication), log
+    wedge : (lane or 0, replication), log
+        No rows where no lane has one.
     theta : (market, replication), at least 0.01
         Dispersion: 0 would be one world price, large is rigid contracts.
     demand_flow, demand_stock, demand_offset, demand_cap : (buyer, replication), t
@@ -100,6 +107,12 @@ def clear_markets(
         iterations, done,
     )  # fmt: skip
     if not done.all():
+        clear_in_tiles(
+            topology, weight, wedge, theta, demand_flow, demand_elasticity, demand_stock, demand_stock_rate,
+            demand_offset, demand_cap, available, floor, supplier_scale, gate_cap, licence_cap, licence_scale,
+            v_max, tolerance, shadow, gate_shadow, log_price, flow, licence_shadow, delivered, iterations, done,
+        )  # fmt: skip
+    if not done.all():
         newton.clear_busy_markets(
             topology, weight, wedge, theta, demand_flow, demand_elasticity, demand_stock, demand_stock_rate,
             demand_offset, demand_cap, available, floor, supplier_scale, gate_cap, gate_scale, licence_cap,
@@ -109,14 +122,18 @@ def clear_markets(
 
 
 def compile_newton() -> None:
-    """Compile the Newton kernel into its cache, on no market at all; it takes longer than all others together."""
+    """Compile the Newton kernels into their caches, on no market at all; they take longer than all others together."""
     none, start, rows = np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64), np.zeros((0, 1))
+    topology = MarketTopology(start, start, start, start, none, start, none, start, none)
+    iterations, done = np.zeros((0, 1), dtype=np.int64), np.zeros((0, 1), dtype=np.bool_)
+    arguments: tuple[Any, ...] = (topology, *[rows] * 15, 1.0, 1e-6, *[rows] * 6, iterations, done)
+    clear_in_tiles(*arguments)
     _newton().clear_busy_markets(
-        MarketTopology(start, start, start, start, none, start, none, start, none),
+        topology,
         *(rows for _ in range(16)),
         1.0,
         1e-6,
         *(rows for _ in range(6)),
-        np.zeros((0, 1), dtype=np.int64),
-        np.zeros((0, 1), dtype=np.bool_),
+        iterations,
+        done,
     )

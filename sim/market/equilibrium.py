@@ -409,7 +409,8 @@ def _load_lanes(
                 shut = True
                 continue
             lane = lanes[size]
-            lane.lane, lane.row, lane.wedge, lane.weight = i, row, wedge[i, r], weight[i, r]
+            lane.lane, lane.row, lane.weight = i, row, weight[i, r]
+            lane.wedge = wedge[i, r] if wedge.shape[0] > 0 else 0.0
             if lane.wedge != 0.0:
                 lane.weight *= exp(-lane.wedge / theta)
             lane.licence = licence if licence >= 0 and licences[licence].capacity < inf else -1
@@ -887,7 +888,7 @@ def _rent_share(
     """Return v_b - (sum of lam) - z of a lane per closed capacity on it; 0 if there is none."""
     s, q = topology.lane_supplier[i], topology.lane_licence[i]
     closed = 1 if market.rows[s - topology.supplier_ptr[m]].closed else 0
-    rent = price - wedge[i, r] - shadow[s, r]
+    rent = price - (wedge[i, r] if wedge.shape[0] > 0 else 0.0) - shadow[s, r]
     for k in range(topology.lane_gate_ptr[i], topology.lane_gate_ptr[i + 1]):
         g = topology.lane_gate[k]
         rent -= gate_shadow[g, r]

@@ -51,6 +51,7 @@ def attribute(  # noqa: C901
     smoothing: Array,
     mean_weight: Array,
     active: NDArray[np.bool_],
+    traced: NDArray[np.bool_],
     parts: Array,
     parts_smooth: Array,
     parts_mean: Array,
@@ -75,22 +76,29 @@ def attribute(  # noqa: C901
         Weight of a buyer in its group.
     active : (cause,) bool
         Causes that have ever had a part, in and out; the others' parts are zero and stay so.
+    wedge : (lane or 0, replication) float
+        Added trade cost, log; no rows where there is none.
+    traced : (buyer,) bool
+        Buyers of inputs, whose causes are passed on.
     parts : (buyer, cause, replication) float
         Overwritten; sums over causes to the price.
     parts_smooth : (buyer, cause, replication) float
-        EWMA of the parts, changed in place.
+        EWMA of the parts of traced buyers, changed in place; the others' stays zero.
     parts_mean : (buyer, cause) float
         Overwritten: sum over replications of weight times part.
     bought : (buyer, replication) float
         Overwritten: flow by buyer.
     """
-    causes, reps = parts.shape[1], parts.shape[2]
+    causes, reps, tariffs = parts.shape[1], parts.shape[2], wedge.shape[0] > 0
     _activate(active, licence_shadow, licence_holder)
     _activate(active, gate_shadow, gate_holder)
-    share, scale, explained, own = np.empty(reps), np.empty(reps), np.empty(reps), np.empty(shadow.shape)
+    amount, scale, explained, own = np.empty(reps), np.empty(reps), np.empty(reps), np.empty(shadow.shape)
+    passed_on = np.zeros((shadow.shape[0], causes), np.bool_)
     for s in range(shadow.shape[0]):
         for r in range(reps):
             own[s, r] = shadow[s, r] - input_cost[s, r] - caution[s, r]
+        for c in range(causes):
+            passed_on[s, c] = has_inputs[s] and active[c] and _not_zero(input_parts[s, c])
     for b in range(lane_ptr.size - 1):
         start, end = lane_ptr[b], lane_ptr[b + 1]
         plain = _weights(flow, prior, start, end, bought[b], scale)
@@ -101,41 +109,55 @@ def attribute(  # noqa: C901
             s, k, costly = lane_supplier[lane], lane_licence[lane], 0
             if plain:
                 for r in range(reps):
-                    share[r] = flow[lane, r] * scale[r]
+                    amount[r] = flow[lane, r]
             else:
                 for r in range(reps):
-                    amount, known = flow[lane, r], prior[lane, r]
-                    share[r] = (amount if bought[b, r] > 0.0 else known) * scale[r]
+                    sold, known = flow[lane, r], prior[lane, r]
+                    amount[r] = sold if bought[b, r] > 0.0 else known
             for r in range(reps):
-                parts[b, OWN, r] += share[r] * own[s, r]
-                parts[b, CAUTION, r] += share[r] * caution[s, r]
-            for r in range(reps):
-                costly += wedge[lane, r] != 0.0
-            if costly > 0:
+                parts[b, OWN, r] += amount[r] * own[s, r]
+                parts[b, CAUTION, r] += amount[r] * caution[s, r]
+            if tariffs:
                 for r in range(reps):
-                    parts[b, WEDGE, r] += share[r] * wedge[lane, r]
-            if has_inputs[s]:
-                for c in range(causes):
-                    if active[c]:
-                        for r in range(reps):
-                            parts[b, c, r] += share[r] * input_parts[s, c, r]
+                    costly += wedge[lane, r] != 0.0
+            if costly > 0:
+                active[WEDGE] = True
+                for r in range(reps):
+                    parts[b, WEDGE, r] += amount[r] * wedge[lane, r]
+            for c in range(causes):
+                if passed_on[s, c]:
+                    for r in range(reps):
+                        parts[b, c, r] += amount[r] * input_parts[s, c, r]
             if k >= 0:
-                _add_rent(parts[b], share, licence_shadow[k], licence_holder[k])
+                _add_rent(parts[b], amount, licence_shadow[k], licence_holder[k])
             for i in range(lane_gate_ptr[lane], lane_gate_ptr[lane + 1]):
-                _add_rent(parts[b], share, gate_shadow[lane_gate[i]], gate_holder[lane_gate[i]])
-        explained[:] = 0.0
+                _add_rent(parts[b], amount, gate_shadow[lane_gate[i]], gate_holder[lane_gate[i]])
+        explained[:] = price[b]
         for c in range(causes):
             if active[c]:
                 for r in range(reps):
-                    explained[r] += parts[b, c, r]
+                    parts[b, c, r] *= scale[r]
+                    explained[r] -= parts[b, c, r]
         for r in range(reps):
-            parts[b, REROUTING, r] += price[b, r] - explained[r]
+            parts[b, REROUTING, r] += explained[r]
         for c in range(causes):
             parts_mean[b, c] = 0.0
             if active[c]:
-                for r in range(reps):
-                    parts_smooth[b, c, r] += smoothing[r] * (parts[b, c, r] - parts_smooth[b, c, r])
+                if traced[b]:
+                    for r in range(reps):
+                        parts_smooth[b, c, r] += smoothing[r] * (parts[b, c, r] - parts_smooth[b, c, r])
                 parts_mean[b, c] = _weighted_sum(mean_weight[b], parts[b, c])
+
+
+@njit(error_model="numpy")
+def _not_zero(row: Array) -> bool:
+    """Return whether any is not zero; look at the first one first."""
+    if row[0] != 0.0:
+        return True
+    count = 0
+    for r in range(row.size):
+        count += row[r] != 0.0
+    return count > 0
 
 
 @njit(error_model="numpy")

@@ -13,41 +13,18 @@ gate or a licence of infinite capacity changes no bit either.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.compiled import exponential, njit
+from sim.market.buyers import Lines, find_price, make_lines, not_zero, note_empty
 from sim.market.topology import MarketTopology
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-ROUNDS = 16  # steps on a buyer's price before its market counts as busy
-LONGEST_STEP = 0.5  # in log price
-SMALL_STEP = 1e-5  # the error after a step is of the order of its cube
-PRICE_TOLERANCE = 1e-12  # of a buyer's balance: a price that meets it is left as it is
-V_LOW = -5.0  # a price below this is for the Newton kernel
-
-
-class _Lines(NamedTuple):
-    """Scratch, one number a replication; what holds or not is 1 or 0, which vector instructions can choose by."""
-
-    e: Array  # exp(v / theta)
-    final: Array  # the same at the price that settled
-    steady: Array
-    stock: Array
-    plain: Array  # C_0
-    capped: Array  # F in binding licences
-    uncapped: Array
-    offer: Array
-    per_theta: Array
-    settled: Array
-    empty: Array  # the buyer has no open lanes
-    shut: Array  # a lane of the market is closed for want of stock or licence
-    quiet: Array
+RENT = 0.1  # of a seller in the last review, over its reserve in this one: it sold out and may again
 
 
 @njit(error_model="numpy")
@@ -60,18 +37,9 @@ def _any(row: Mask) -> bool:
 
 
 @njit(error_model="numpy")
-def _not_zero(row: Array) -> bool:
-    """Return whether any is not zero."""
-    count = 0
-    for r in range(row.size):
-        count += row[r] != 0.0
-    return count > 0
-
-
-@njit(error_model="numpy")
 def _gather(
     b: int, topology: MarketTopology, weight: Array, wedge: Array, costly: Mask, no_stock: Mask, out_of_stock: Mask,
-    no_licence: Mask, licence_cap: Array, factor: Array, flow: Array, share: Array, lines: _Lines,
+    no_licence: Mask, licence_cap: Array, factor: Array, flow: Array, share: Array, lines: Lines,
 ) -> None:  # fmt: skip
     """Collect a buyer's lanes at the reserves: C_0, C_k (``share``), and flows but for the price."""
     plain, shut = lines.plain, lines.shut
@@ -83,7 +51,7 @@ def _gather(
         s, k = topology.lane_supplier[lane], topology.lane_licence[lane]
         for r in range(reps):
             flow[lane, r] = weight[lane, r] * factor[s, r]
-        costly[lane] = _not_zero(wedge[lane])
+        costly[lane] = not_zero(wedge[lane]) if wedge.shape[0] > 0 else False
         if costly[lane]:
             for r in range(reps):
                 flow[lane, r] *= exponential(-wedge[lane, r] * lines.per_theta[r])
@@ -95,19 +63,7 @@ def _gather(
                 plain[r] += flow[lane, r]
         else:
             _gather_licensed(no_licence[k], licence_cap[k], flow[lane], share[k], plain, shut)
-    _note_empty(plain, share[topology.licence_ptr[b] : topology.licence_ptr[b + 1]], lines.capped, lines.empty)
-
-
-@njit(error_model="numpy")
-def _note_empty(plain: Array, share: Array, total: Array, empty: Array) -> None:
-    """Fill ``empty`` with whether a buyer has no open lanes; ``total`` is scratch."""
-    for r in range(plain.size):
-        total[r] = plain[r]
-    for k in range(share.shape[0]):
-        for r in range(plain.size):
-            total[r] += share[k, r]
-    for r in range(plain.size):
-        empty[r] = 0.0 if total[r] > 0.0 else 1.0
+    note_empty(plain, share[topology.licence_ptr[b] : topology.licence_ptr[b + 1]], lines.capped, lines.empty)
 
 
 @njit(error_model="numpy")
@@ -123,113 +79,9 @@ def _gather_licensed(no_licence: Mask, cap: Array, flow: Array, share: Array, pl
 
 
 @njit(error_model="numpy")
-def _curves(
-    b: int, topology: MarketTopology, elastic: bool, flow: Array, elasticity: Array, stock: Array, stock_rate: Array,
-    v: Array, licence_cap: Array, share: Array, lines: _Lines,
-) -> None:  # fmt: skip
-    """Fill exp(v / theta), the two falling parts of demand, and F(v) outside binding licences and in them."""
-    e, steady, falling, uncapped, capped = lines.e, lines.steady, lines.stock, lines.uncapped, lines.capped
-    for r in range(v.size):
-        e[r] = exponential(v[r] * lines.per_theta[r])
-        uncapped[r] = lines.plain[r] * e[r]
-    for r in range(v.size):
-        falling[r] = stock[r] * exponential(-stock_rate[r] * v[r])
-        steady[r] = flow[r]
-        capped[r] = 0.0
-    if elastic:
-        for r in range(v.size):
-            steady[r] = flow[r] * exponential(-elasticity[r] * v[r])
-    for k in range(topology.licence_ptr[b], topology.licence_ptr[b + 1]):
-        for r in range(v.size):
-            asked = share[k, r] * e[r]
-            over = asked > licence_cap[k, r]
-            capped[r] += licence_cap[k, r] if over else 0.0
-            uncapped[r] += 0.0 if over else asked
-
-
-@njit(error_model="numpy")
-def _move(elasticity: Array, stock_rate: Array, offset: Array, cap: Array, v: Array, lines: _Lines) -> None:
-    """Take one step of Halley on ln F - ln D where the price is not settled yet; a short one settles it."""
-    uncapped, capped, per_theta, e, final = lines.uncapped, lines.capped, lines.per_theta, lines.e, lines.final
-    steady, falling, settled, quiet = lines.steady, lines.stock, lines.settled, lines.quiet
-    for r in range(v.size):
-        known, most, supplied = settled[r] != 0.0, cap[r], uncapped[r] + capped[r]
-        wanted = steady[r] + falling[r] + offset[r]
-        full = wanted >= most
-        wanted = most if full else wanted
-        inside = (wanted > 0.0) & (supplied > 0.0)
-        wanted = wanted if inside else 1.0
-        supplied = supplied if inside else 1.0
-        both = supplied * wanted
-        scale = 1.0 / (both * (supplied + wanted))
-        # ln F - ln D = 2 artanh z, by its series: near the solution, where it matters, exact to rounding.
-        z = (supplied - wanted) * (both * scale)
-        z2 = z * z
-        gap = 2.0 * z * (1.0 + z2 * (1.0 / 3.0 + z2 * (0.2 + z2 * (1.0 / 7.0 + z2 * (1.0 / 9.0)))))
-        scale *= supplied + wanted
-        first, second = elasticity[r] * steady[r], stock_rate[r] * falling[r]
-        falls = 0.0 if full else supplied * scale
-        slope = (first + second) * falls
-        bend = (elasticity[r] * first + stock_rate[r] * second) * falls
-        rises = uncapped[r] * (wanted * scale) * per_theta[r]
-        growth = rises + slope
-        turn = rises * (per_theta[r] - rises) - (bend - slope * slope)
-        good = inside & (growth > 1e-9)
-        # Halley's step where it is near Newton's, else Newton's.
-        square = growth * growth
-        below = 2.0 * square - gap * turn
-        near = below > square
-        numerator = 2.0 * growth if near else 1.0
-        below = below if near else growth
-        below = below if good else 1.0
-        move = -gap * numerator / below
-        move = move if good & (abs(gap) > PRICE_TOLERANCE) & (not known) else 0.0
-        move = min(max(move, -LONGEST_STEP), LONGEST_STEP)
-        quiet[r] = quiet[r] if good | known else 0.0
-        v[r] += move
-        # After a short step exp(v / theta) follows from that before it, exact to rounding by its fifth term.
-        part = move * per_theta[r]
-        after = e[r] * (1.0 + part * (1.0 + part * (0.5 + part * (1.0 / 6.0 + part * (1.0 / 24.0)))))
-        last = final[r]
-        final[r] = last if known else after
-        settled[r] = 1.0 if known | (abs(move) < SMALL_STEP) else 0.0
-
-
-@njit(error_model="numpy")
-def _price(
-    b: int, topology: MarketTopology, flow: Array, elasticity: Array, stock: Array, stock_rate: Array,
-    offset: Array, cap: Array, licence_cap: Array, share: Array, v_max: float, v: Array, lines: _Lines,
-) -> None:  # fmt: skip
-    """Find the price of a buyer; a replication stops at its own last step. Leave exp(v / theta) in ``e``."""
-    reps = v.size
-    settled, empty, quiet = lines.settled, lines.empty, lines.quiet
-    for r in range(reps):
-        idle = (flow[r] + stock[r] <= 0.0) & (offset[r] <= 0.0)
-        bare, last, calm = empty[r] != 0.0, v[r], quiet[r]
-        quiet[r] = calm if idle | (not bare) else 0.0
-        settled[r] = empty[r]
-        last = min(max(last, V_LOW), v_max) if abs(last) < np.inf else 0.0
-        v[r] = 0.0 if bare else last
-    lines.final[:] = 1.0
-    elastic = _not_zero(elasticity)
-    for _ in range(ROUNDS):
-        waiting = 0
-        for r in range(reps):
-            waiting += settled[r] == 0.0
-        if waiting == 0:
-            break
-        _curves(b, topology, elastic, flow, elasticity, stock, stock_rate, v, licence_cap, share, lines)
-        _move(elasticity, stock_rate, offset, cap, v, lines)
-    for r in range(reps):
-        calm = quiet[r]
-        quiet[r] = calm if (settled[r] != 0.0) & (v[r] < v_max) & (v[r] > V_LOW) else 0.0
-        lines.e[r] = lines.final[r]
-
-
-@njit(error_model="numpy")
 def _ship(
     b: int, topology: MarketTopology, wedge: Array, costly: Mask, theta: Array, floor: Array, licence_cap: Array,
-    share: Array, v: Array, v_max: float, rounding: float, lines: _Lines, flow: Array, shipped: Array,
+    share: Array, v: Array, v_max: float, rounding: float, lines: Lines, flow: Array, shipped: Array,
     licence_shadow: Array, delivered: Array,
 ) -> None:  # fmt: skip
     """Finish a buyer's flows and its delivered price; a licence's rent is theta ln(F_k / A_k)."""
@@ -251,7 +103,8 @@ def _ship(
                 flow[lane, r] = amount * e[r]
         else:
             for r in range(reps):
-                cost = floor[s, r] + wedge[lane, r] + (licence_shadow[k, r] if k >= 0 else 0.0)
+                cost = floor[s, r] + (wedge[lane, r] if costly[lane] else 0.0)
+                cost += licence_shadow[k, r] if k >= 0 else 0.0
                 offer[r] = min(offer[r], cost if flow[lane, r] > 0.0 else np.inf)
                 flow[lane, r] *= e[r] * (share[k, r] if k >= 0 else 1.0)
         for r in range(reps):
@@ -259,7 +112,7 @@ def _ship(
     for r in range(reps):
         lowest = offer[r] - theta[r] * np.log(2.0)
         price = min(v_max, max(v[r], lowest))
-        delivered[b, r] = price if lines.empty[r] == 0.0 else 0.0
+        delivered[b, r] = price if lines.empty[r] == 0.0 else v[r]
 
 
 @njit(error_model="numpy")
@@ -284,7 +137,8 @@ def _impute(
                 closed = (1 if licence else 0) + (1 if no_stock[s, r] else 0)
                 if weight[lane, r] > 0.0 and closed > 0:
                     other = licence_shadow[k, r] if k >= 0 else 0.0
-                    rent = max((price[b, r] - floor[s, r] - wedge[lane, r] - other) / closed, 0.0)
+                    other += wedge[lane, r] if wedge.shape[0] > 0 else 0.0
+                    rent = max((price[b, r] - floor[s, r] - other) / closed, 0.0)
                     if no_stock[s, r]:
                         stock_rent[s, r] = max(stock_rent[s, r], rent)
                     if licence:
@@ -314,7 +168,7 @@ def _write(
 
 
 @njit(cache=True, error_model="numpy")
-def clear_quiet_markets(
+def clear_quiet_markets(  # noqa: C901
     topology: MarketTopology,
     weight: Array,
     wedge: Array,
@@ -350,10 +204,7 @@ def clear_quiet_markets(
     (shadow and log prices) is untouched, and what is only written (flows, licences, delivered) means nothing.
     """
     reps, lanes = theta.shape[1], topology.lane_supplier.size
-    lines = _Lines(
-        np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps),
-        np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps), np.empty(reps),
-    )  # fmt: skip
+    lines = make_lines(reps)
     no_stock, no_licence = available <= closed * supplier_scale, licence_cap <= closed * licence_scale
     factor, shipped, rent = np.empty_like(floor), np.zeros_like(floor), np.zeros_like(floor)
     price, share = log_price.copy(), np.empty_like(licence_cap)
@@ -368,6 +219,13 @@ def clear_quiet_markets(
             for r in range(reps):
                 quiet[r] = 0.0 if gate_cap[g, r] < np.inf else quiet[r]
         for s in range(topology.supplier_ptr[m], topology.supplier_ptr[m + 1]):
+            for r in range(reps):
+                sold_out = (shadow[s, r] > floor[s, r] + RENT) & (not no_stock[s, r])
+                quiet[r] = 0.0 if sold_out else quiet[r]
+        done[m, :] = False
+        if not not_zero(quiet):
+            continue
+        for s in range(topology.supplier_ptr[m], topology.supplier_ptr[m + 1]):
             out_of_stock[s] = _any(no_stock[s])
             for r in range(reps):
                 sold = exponential(-floor[s, r] * lines.per_theta[r])
@@ -375,8 +233,9 @@ def clear_quiet_markets(
         for b in range(topology.buyer_ptr[m], topology.buyer_ptr[m + 1]):
             _gather(b, topology, weight, wedge, costly, no_stock, out_of_stock, no_licence, licence_cap, factor, flow,
                     share, lines)  # fmt: skip
-            _price(b, topology, demand_flow[b], demand_elasticity[b], demand_stock[b], demand_stock_rate[b],
-                   demand_offset[b], demand_cap[b], licence_cap, share, v_max, price[b], lines)  # fmt: skip
+            first, last = topology.licence_ptr[b], topology.licence_ptr[b + 1]
+            find_price(demand_flow[b], demand_elasticity[b], demand_stock[b], demand_stock_rate[b], demand_offset[b],
+                       demand_cap[b], licence_cap[first:last], share[first:last], v_max, price[b], lines)  # fmt: skip
             _ship(b, topology, wedge, costly, theta[m], floor, licence_cap, share, price[b], v_max, rounding, lines,
                   flow, shipped, licence_shadow, delivered)  # fmt: skip
         for s in range(topology.supplier_ptr[m], topology.supplier_ptr[m + 1]):
@@ -386,7 +245,7 @@ def clear_quiet_markets(
         for r in range(reps):
             done[m, r] = quiet[r] != 0.0
             lines.shut[r] *= quiet[r]
-        if _not_zero(lines.shut):
+        if not_zero(lines.shut):
             _impute(m, topology, weight, wedge, floor, no_stock, out_of_stock, no_licence, price, rent, share,
                     licence_shadow)  # fmt: skip
         _write(m, topology, done[m], floor, rent, price, shadow, gate_shadow, log_price, iterations)

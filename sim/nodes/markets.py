@@ -16,7 +16,7 @@ from sim.gates import Cap
 from sim.lanes import adapt_relations, enter_offtakes, mean_lead, relations_now, structural_risk
 from sim.market.clearing import clear_markets
 from sim.market.orders import Demand, make_offers, order_demand, urgency_window
-from sim.market.prices import CAUSES, FIRST_POLICY, attribute, pass_on_costs
+from sim.market.prices import CAUSES, FIRST_POLICY, WEDGE, attribute, pass_on_costs
 from sim.nodes.consumers import noise_path
 from sim.nodes.independence import Independence
 from sim.sums import follow, mark_up, spread_caution, sum_by_supplier, sum_rows
@@ -83,6 +83,8 @@ class Book:
         self.parts, self.parts_smooth = np.zeros((buyers, causes, reps)), np.zeros((buyers, causes, reps))
         self.parts_mean = np.zeros((buyers, causes))
         self.active = np.arange(causes) < FIRST_POLICY
+        self.active[WEDGE] = False
+        self.is_traced = np.isin(np.arange(buyers), self.pair_buyer)
         self.has_inputs = np.isin(np.arange(suppliers), self.pair_supplier)
         self.smoothing = self.weight_of(world.habits.smoothing)
         self.input_parts = np.zeros((suppliers, causes, reps))
@@ -141,7 +143,7 @@ class Book:
         clear_markets(
             self.topology,
             relation,
-            world.levers.wedge,
+            self._wedge(),
             self.theta,
             demand.flow,
             demand.elasticity,
@@ -174,6 +176,10 @@ class Book:
         self._adapt_relations()
         self._remember()
         self._record(relation)
+
+    def _wedge(self) -> Array:
+        """Return added trade costs, (lane, replication); no rows where there is none."""
+        return self.world.levers.wedge if self.world.levers.holds("wedge") else self._nothing
 
     def _relations(self) -> Array:
         """Return K D of every lane, t: relationships with growth, new offtakes, and stockpiles on offer."""
@@ -351,10 +357,10 @@ class Book:
             top.lane_ptr, top.lane_supplier, top.lane_licence, top.lane_gate_ptr, top.lane_gate,
             self.flow, relation, self.delivered,
             beliefs.shadow, beliefs.input_cost, beliefs.caution, self.has_inputs, self.input_parts,
-            world.levers.wedge, self.licence_shadow, world.levers.licence_holder,
+            self._wedge(), self.licence_shadow, world.levers.licence_holder,
             self.gate_shadow, world.levers.gate_holder,
-            self.smoothing, world.recorder.weight, self.active, self.parts, self.parts_smooth, self.parts_mean,
-            self._buyer_sum,
+            self.smoothing, world.recorder.weight, self.active, self.is_traced, self.parts,
+            self.parts_smooth, self.parts_mean, self._buyer_sum,
         )  # fmt: skip
         bought = self._buyer_sum
         independent = self.independence.update(self.flow, bought) if self.independence else None

@@ -77,7 +77,7 @@ def test_what_goes_round_arrives_later() -> None:
     """The last ship through the strait lands three weeks on, the first around it five: two weeks without."""
     found = arrivals(detour={"days": "14 d"})
     assert found[5:13] == pytest.approx(1.0)
-    assert np.all(found[13:15] == 0.0)
+    assert found[13:15] == pytest.approx(0.0, abs=1e-12)  # a difference of stocks, each rounded
     assert found[15:18].min() > 0.9
 
 
